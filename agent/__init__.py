@@ -1,0 +1,1 @@
+"""The staging compute agent: virtual machines and VLAN networks over HTTP on one hypervisor."""

@@ -1,0 +1,143 @@
+"""Runs one command. The only place in the server that does."""
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.errors import CommandTimeout, Interrupted, ToolMissing
+
+_log = logging.getLogger("agent.command")
+
+# What a command may know of the agent's own environment. Proxies: virt-install fetches
+# the installer through them.
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+_KEPT = ("PATH", "HOME", *_PROXIES, *(name.upper() for name in _PROXIES))
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# How long a command may take to clean up after itself once it was told to stop.
+_GRACE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended: its exit code (negative for a signal) and what it printed."""
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class Runner:
+    """Runs commands, each bounded in time and in a process group of its own.
+
+    limits: seconds that a command of each tool may take, by the tool's name; the empty
+        name is for every other tool.
+    """
+
+    def __init__(self, limits: Mapping[str, float]) -> None:
+        self._limits = dict(limits)
+        self._lock = threading.Condition()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._interrupted: set[subprocess.Popen[bytes]] = set()
+
+    def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
+        """Run one command to its end, whatever its exit code is.
+
+        stdin: text for its standard input, which is closed after it, and at once for None.
+        Raises ToolMissing when it cannot be started, CommandTimeout when it had to be
+        killed at its time limit, Interrupted when `interrupt` killed it.
+        """
+        limit = self._limits.get(argv[0], self._limits[""])
+        began = time.monotonic()
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=_environment(),
+                cwd="/",
+                process_group=0,
+            )
+        except OSError as error:
+            raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
+        with self._lock:
+            self._running.add(process)
+        try:
+            out, err, ended = self._communicate(process, stdin, limit)
+        finally:
+            with self._lock:
+                self._running.discard(process)
+                interrupted = process in self._interrupted
+                self._interrupted.discard(process)
+                self._lock.notify_all()
+        seconds = time.monotonic() - began
+        stderr = err.decode("utf-8", "replace")
+        if interrupted:
+            raise Interrupted(argv, None, stderr)
+        if not ended:
+            raise CommandTimeout(argv, limit, stderr)
+        return Result(
+            tuple(argv), process.returncode, out.decode("utf-8", "replace"), stderr, seconds
+        )
+
+    def interrupt(self) -> None:
+        """Stop every command that runs now; each raises Interrupted where it was run."""
+        with self._lock:
+            stopped = set(self._running)
+            self._interrupted |= stopped
+            for process in stopped:
+                _signal_group(process, signal.SIGINT)
+            self._lock.wait_for(lambda: not stopped & self._running, _GRACE_SECONDS)
+            for process in stopped & self._running:
+                _signal_group(process, signal.SIGKILL)
+
+    def _communicate(
+        self, process: "subprocess.Popen[bytes]", stdin: str | None, limit: float
+    ) -> tuple[bytes, bytes, bool]:
+        """What the process printed, and whether it ended within its limit."""
+        text = None if stdin is None else stdin.encode()
+        try:
+            out, err = process.communicate(text, timeout=limit)
+            return out, err, True
+        except subprocess.TimeoutExpired:
+            pass
+        _log.warning("past its limit of %g s, killed: %s", limit, process.args)
+        # SIGINT first: virt-install takes back what it fetched on that and on nothing else.
+        _signal_group(process, signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            _signal_group(process, signal.SIGKILL)
+            return out, err, False
+        _signal_group(process, signal.SIGKILL)
+        try:
+            out, err = process.communicate(timeout=_GRACE_SECONDS)
+        except subprocess.TimeoutExpired as late:
+            # A process that left the group still holds the pipes: let it have them.
+            out, err = late.stdout or b"", late.stderr or b""
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        return out, err, False
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    # C would mangle non-ASCII names in virsh's tables; LANGUAGE would win over LC_ALL in
+    # virt-install, so it is not kept.
+    return {"PATH": _DEFAULT_PATH, **kept, "LC_ALL": "C.UTF-8"}
+
+
+def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
