@@ -1,0 +1,1 @@
+"""Builders: values in, a `Command` out. They never run, log or read configuration."""

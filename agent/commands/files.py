@@ -1,0 +1,23 @@
+"""The console logs that libvirt writes."""
+
+from pathlib import PurePosixPath
+
+from agent.plan import Command
+
+
+def delete_console_log(path: str) -> Command:
+    """Delete a console log and its rotated forms (`.0`, `.1`...); there may be none."""
+    log = PurePosixPath(path)
+    return Command(
+        (
+            "find",
+            str(log.parent),
+            "-maxdepth",
+            "1",
+            "-type",
+            "f",
+            "-name",
+            f"{log.name}*",
+            "-delete",
+        )
+    )

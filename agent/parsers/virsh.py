@@ -1,0 +1,168 @@
+"""What virsh prints as lines and tables."""
+
+import re
+
+from agent.errors import InvalidOutput
+
+# virDomainState, as virsh words it in `list` and `domstate`.
+STATES = (
+    "no state",
+    "running",
+    "idle",
+    "paused",
+    "in shutdown",
+    "shut off",
+    "crashed",
+    "pmsuspended",
+)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def replies(stdout: str, stderr: str, mark: str, count: int) -> list[tuple[str, str]]:
+    """The outputs of a batch, cut at its marks: stdout and stderr of each command in turn.
+
+    count: how many commands there were. Raises InvalidOutput when there are not as many
+    marks, as when virsh was cut off.
+
+    >>> replies("a\\n--\\n--\\n", "error: --\\nerror: x\\nerror: --\\n", "--", 2)
+    [('a\\n', ''), ('', 'error: x\\n')]
+    """
+    outs = _cut(stdout, mark)
+    errors = _cut(stderr, f"error: {mark}")
+    if not len(outs) == len(errors) == count:
+        raise InvalidOutput("virsh", stdout + stderr, f"not the {count} answers asked for")
+    return list(zip(outs, errors, strict=True))
+
+
+def _cut(text: str, mark: str) -> list[str]:
+    pieces: list[str] = []
+    lines: list[str] = []
+    # Not splitlines: what is between may well hold U+2028 and its like.
+    for line in text.split("\n"):
+        if line == mark:
+            pieces.append("".join(lines))
+            lines = []
+        else:
+            lines.append(line + "\n")
+    return pieces
+
+
+def uuid_names(text: str) -> dict[str, str]:
+    """`list --uuid --name`: the domains' names by UUID.
+
+    >>> uuid_names("6f1c1c3e-0000-4000-8000-000000000001 ns.example.com\\n\\n")
+    {'6f1c1c3e-0000-4000-8000-000000000001': 'ns.example.com'}
+    """
+    names: dict[str, str] = {}
+    for line in _lines(text):
+        # virsh pads the UUID to a column and leaves one space before the name.
+        uuid, space, name = line.partition(" ")
+        if not space or not name or not _UUID.fullmatch(uuid):
+            raise InvalidOutput("virsh list", line, "not a UUID and a name")
+        names[uuid] = name
+    return names
+
+
+def uuids(text: str) -> list[str]:
+    """`list --uuid` or `net-list --uuid`: the UUIDs."""
+    found = [line.strip() for line in _lines(text)]
+    for uuid in found:
+        if not _UUID.fullmatch(uuid):
+            raise InvalidOutput("virsh", uuid, "not a UUID")
+    return found
+
+
+def port_uuids(text: str) -> list[str]:
+    """`net-port-list`: the UUIDs of the ports, under the table's two lines of heading."""
+    return uuids("\n".join(_lines(text)[2:]))
+
+
+def names(text: str) -> list[str]:
+    """`net-list --name`: the names."""
+    return _lines(text)
+
+
+def domain_states(text: str) -> dict[str, str]:
+    """`domstats --state`: the state of each domain in virsh's words, by name.
+
+    >>> domain_states("Domain: 'ns'\\n  state.state=5\\n  state.reason=2\\n\\n")
+    {'ns': 'shut off'}
+    """
+    states: dict[str, str] = {}
+    name: str | None = None
+    for line in _lines(text):
+        if line.startswith("Domain: '") and line.endswith("'"):
+            name = line[len("Domain: '") : -1]
+        elif name is not None and line.startswith("  state.state="):
+            number = line.partition("=")[2]
+            if not number.isdigit() or int(number) >= len(STATES):
+                raise InvalidOutput("virsh domstats", line, "an unknown state")
+            states[name] = STATES[int(number)]
+        elif not line.startswith("  "):
+            raise InvalidOutput("virsh domstats", line, "not a domain and not a figure")
+    return states
+
+
+def disk_capacities(text: str) -> dict[str, int]:
+    """`domstats --block` of one domain: the capacity in bytes of each disk, by target.
+
+    A disk whose image cannot be read has none.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for line in _lines(text):
+        match = re.fullmatch(r"  block\.(\d+)\.(name|capacity)=(.*)", line)
+        if match:
+            found.setdefault(match[1], {})[match[2]] = match[3]
+    try:
+        return {
+            disk["name"]: int(disk["capacity"]) for disk in found.values() if "capacity" in disk
+        }
+    except (KeyError, ValueError) as error:
+        raise InvalidOutput("virsh domstats", text, f"no {error} in it") from error
+
+
+def key_values(text: str) -> dict[str, str]:
+    """`dominfo`, `pool-info`, `nodememstats`: the values by key.
+
+    >>> key_values("Name:           staging\\nState:          running\\n")
+    {'Name': 'staging', 'State': 'running'}
+    """
+    pairs: dict[str, str] = {}
+    for line in _lines(text):
+        key, colon, value = line.partition(":")
+        if not colon:
+            raise InvalidOutput("virsh", line, "not a key and a value")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def memory_mib(text: str) -> int:
+    """`nodememstats`: the hypervisor's memory in MiB.
+
+    >>> memory_mib("total  :             24684092 KiB\\nfree   :             24341436 KiB\\n")
+    24105
+    """
+    total = key_values(text).get("total", "")
+    number, _, unit = total.partition(" ")
+    if not number.isdigit() or unit != "KiB":
+        raise InvalidOutput("virsh nodememstats", text, "no total in KiB")
+    return int(number) // 1024
+
+
+def volumes(text: str) -> list[str]:
+    """`vol-list`: the volumes' names. The table gives each its path, which ends in the name.
+
+    Raises InvalidOutput for a row in which it does not: no pool of files.
+    """
+    rows = _lines(text)[2:]
+    found = []
+    for row in rows:
+        match = re.fullmatch(r" (?P<name>\S|\S.*\S) +(?P<path>/(.*/)?(?P=name)) *", row)
+        if not match:
+            raise InvalidOutput("virsh vol-list", row, "not a volume and its path")
+        found.append(match["name"])
+    return found
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]
