@@ -1,0 +1,154 @@
+"""Hosts: what is shown of them, and the changes that make and remove them."""
+
+import uuid as uuids
+from collections.abc import Callable
+from typing import Any
+
+from agent import host_plans
+from agent.config import Config
+from agent.executor import Change
+from agent.host_plans import HostRequest
+from agent.hypervisor import DomainDetails, Hypervisor, no_host
+from agent.locks import Claim
+from agent.parsers import libvirt_xml
+from agent.plan import Plan
+
+_GIB = 1 << 30
+
+
+class Hosts:
+    """The hosts of one hypervisor.
+
+    virt_type: answers "kvm" or "qemu", for new ones. new_uuid: makes their UUIDs.
+    """
+
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        config: Config,
+        virt_type: Callable[[], str],
+        new_uuid: Callable[[], str] | None = None,
+    ) -> None:
+        self._hypervisor = hypervisor
+        self._config = config
+        self._virt_type = virt_type
+        self._new_uuid = new_uuid or (lambda: str(uuids.uuid4()))
+
+    def list(self) -> list[dict[str, str]]:
+        """Every host: id, name, state."""
+        return [
+            {"id": row.uuid, "name": row.name, "state": row.state}
+            for row in self._hypervisor.domains()
+        ]
+
+    def show(self, name: str) -> dict[str, Any]:
+        """One host with its details; raises NotFound."""
+        uuid = self._hypervisor.domain_uuid(name)
+        details = self._hypervisor.domain(uuid)
+        if details is None:
+            raise no_host(name)
+        networks: dict[str, libvirt_xml.Network] = {}
+        if any(card.network and not card.bridge for card in details.definition.interfaces):
+            # A domain that is off does not say where its networks lead.
+            networks = {found.name: found for found in self._hypervisor.network_definitions()}
+        return _shown(details, networks)
+
+    def create(self, request: HostRequest) -> Change:
+        """The change that makes a host."""
+
+        def plan() -> Plan:
+            facts = self._hypervisor.new_host_facts()
+            return host_plans.create(
+                request, facts, self._config, self._new_uuid(), self._virt_type()
+            )
+
+        networks = sorted(set(request.networks))
+        return Change(
+            claims=(
+                Claim("host", request.name),
+                *(Claim("network", name, shared=True) for name in networks),
+            ),
+            plan=plan,
+            answer=lambda: self.show(request.name),
+        )
+
+    def delete(self, name: str) -> Change:
+        """The change that removes a host and the disks that were made for it."""
+        told: dict[str, Any] = {}
+
+        def plan() -> Plan:
+            uuid = self._hypervisor.domain_uuid(name)
+            every = self._hypervisor.domain_definitions()
+            own = [definition for definition in every if definition.uuid == uuid]
+            if not own:
+                raise no_host(name)
+            disks = host_plans.disks_to_delete(
+                name,
+                own,
+                [definition for definition in every if definition.uuid != uuid],
+                self._hypervisor.pool(),
+            )
+            told.update(
+                id=uuid,
+                name=name,
+                deleted=[disk.volume for disk in disks if disk.kept is None],
+                kept=[
+                    {"target": disk.target, "disk": disk.volume, "reason": disk.kept}
+                    for disk in disks
+                    if disk.kept is not None
+                ],
+            )
+            return host_plans.delete(name, own, disks, self._config)
+
+        return Change((Claim("host", name),), plan, lambda: told)
+
+
+def _shown(details: DomainDetails, networks: dict[str, libvirt_xml.Network]) -> dict[str, Any]:
+    definition = details.definition
+    return {
+        "id": definition.uuid,
+        "name": definition.name,
+        "state": details.state,
+        "memory": definition.memory_mib,
+        "vcpus": definition.vcpus,
+        "autostart": details.autostart,
+        "disks": [_shown_disk(disk, details) for disk in definition.disks if disk.device == "disk"],
+        "interfaces": [_shown_interface(card, networks) for card in definition.interfaces],
+        "install": {"state": "running"} if _installing(details) else None,
+    }
+
+
+def _shown_disk(disk: libvirt_xml.Disk, details: DomainDetails) -> dict[str, Any]:
+    size = details.capacities.get(disk.target)
+    pool = details.pool
+    volume = host_plans.pool_volume(disk, pool) if pool is not None else None
+    return {
+        "target": disk.target,
+        "size": None if size is None else _gib(size),
+        "pool": pool.name if pool is not None and volume is not None else disk.pool,
+        "volume": volume if volume is not None else disk.volume,
+    }
+
+
+def _shown_interface(
+    card: libvirt_xml.Interface, networks: dict[str, libvirt_xml.Network]
+) -> dict[str, Any]:
+    network = networks.get(card.network or "")
+    return {
+        "mac": card.mac,
+        "network": card.network,
+        "bridge": card.bridge or (network.bridge if network is not None else None),
+        "vlan": card.vlan or (network.vlan if network is not None else None),
+        "port": card.port,
+    }
+
+
+def _installing(details: DomainDetails) -> bool:
+    """While it is installed a domain runs in a form that ends at the installer's reboot."""
+    return details.state != "shut off" and (
+        details.definition.kernel or details.definition.on_reboot == "destroy"
+    )
+
+
+def _gib(size: int) -> int | float:
+    return size // _GIB if size % _GIB == 0 else round(size / _GIB, 3)

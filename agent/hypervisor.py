@@ -1,0 +1,313 @@
+"""Reads the hypervisor: the facts that plans are built from and answers are made of."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.commands import ovs_appctl
+from agent.commands.ovs_vsctl import OvsVsctl
+from agent.commands.virsh import NO_DOMAIN, NO_NETWORK, Virsh
+from agent.config import Config
+from agent.errors import NotFound, OutOfReach, command_failure
+from agent.parsers import libvirt_xml
+from agent.parsers import ovs_vsctl as read_ovs
+from agent.parsers import virsh as read
+from agent.plan import Command
+from agent.run import Runner
+
+# One argument may have 128 KiB; a read with its two marks takes some 150 bytes of it.
+_READS_A_BATCH = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one read of a batch printed. `command` is it alone, for a person to repeat."""
+
+    command: tuple[str, ...]
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """What it printed; raises the failure that its stderr tells of."""
+        if self.stderr:
+            raise command_failure(self.command, 1, self.stderr)
+        return self.stdout
+
+    def text_unless(self, gone: str) -> str | None:
+        """What it printed, None when it failed because what it asks about is gone."""
+        return None if gone in self.stderr else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRow:
+    """A domain as `list` has it."""
+
+    uuid: str
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """The agent's pool: its folder, and by volume the images that it is laid over."""
+
+    name: str
+    path: str
+    backing: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class DomainDetails:
+    """A domain with all that is shown of it.
+
+    capacities: bytes by target. pool: the agent's, without its volumes, None when it is off.
+    """
+
+    state: str
+    autostart: bool
+    definition: libvirt_xml.Domain
+    capacities: dict[str, int]
+    pool: PoolFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRow:
+    """A network as `net-list` has it."""
+
+    name: str
+    active: bool
+    autostart: bool
+    persistent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewHostFacts:
+    """What a new host's plan has to know.
+
+    domains: the names of all. active_networks: the names of those that run.
+    volumes: the names in the agent's pool. memory_mib: the hypervisor's own.
+    """
+
+    domains: frozenset[str]
+    networks: tuple[libvirt_xml.Network, ...]
+    active_networks: frozenset[str]
+    bridges: frozenset[str]
+    volumes: frozenset[str]
+    memory_mib: int
+
+
+class Hypervisor:
+    """Reads libvirt and Open vSwitch. Every method asks anew; nothing is remembered.
+
+    Raises OutOfReach when a daemon does not answer, CommandTimeout past a limit,
+    InvalidOutput for what it cannot read.
+    mark: makes the text that delimits the answers of a batch.
+    """
+
+    def __init__(
+        self, runner: Runner, config: Config, mark: Callable[[], str] | None = None
+    ) -> None:
+        self._runner = runner
+        self._config = config
+        self._virsh = Virsh(config.libvirt_uri)
+        self._ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
+        self._mark = mark or (lambda: secrets.token_hex(8))
+
+    def domains(self) -> list[DomainRow]:
+        """All domains, running or not, in libvirt's order."""
+        names, states = self._batch(("list", "--all", "--uuid", "--name"), ("domstats", "--state"))
+        by_name = read.domain_states(states.text)
+        return [
+            DomainRow(uuid, name, by_name[name])
+            for uuid, name in read.uuid_names(names.text).items()
+            # Gone, or new, between the two reads.
+            if name in by_name
+        ]
+
+    def domain_uuid(self, name: str) -> str:
+        """The UUID of the domain of exactly that name; raises NotFound when there is none."""
+        (reply,) = self._batch(("list", "--all", "--uuid", "--name"))
+        for uuid, found in read.uuid_names(reply.text).items():
+            if found == name:
+                return uuid
+        raise no_host(name)
+
+    def domain(self, uuid: str) -> DomainDetails | None:
+        """All that is shown of one domain, None when it is gone."""
+        info, xml, block, pool = self._batch(
+            ("dominfo", uuid),
+            ("dumpxml", uuid),
+            ("domstats", "--block", uuid),
+            ("pool-dumpxml", self._config.pool),
+        )
+        if any(NO_DOMAIN in reply.stderr for reply in (info, xml, block)):
+            return None
+        told = read.key_values(info.text)
+        return DomainDetails(
+            state=told["State"],
+            autostart=told["Autostart"] == "enable",
+            definition=libvirt_xml.domain(xml.text),
+            capacities=read.disk_capacities(block.stdout),
+            pool=None
+            if pool.stderr
+            else PoolFacts(self._config.pool, libvirt_xml.pool_path(pool.stdout), {}),
+        )
+
+    def networks(self) -> list[NetworkRow]:
+        """All networks, active or not, in libvirt's order."""
+        everything, active, autostart, persistent = (
+            read.names(reply.text)
+            for reply in self._batch(
+                ("net-list", "--all", "--name"),
+                ("net-list", "--name"),
+                ("net-list", "--all", "--name", "--autostart"),
+                ("net-list", "--all", "--name", "--persistent"),
+            )
+        )
+        return [
+            NetworkRow(name, name in active, name in autostart, name in persistent)
+            for name in everything
+        ]
+
+    def network_definitions(self) -> tuple[libvirt_xml.Network, ...]:
+        """The definition of every network."""
+        (reply,) = self._batch(("net-list", "--all", "--uuid"))
+        return self._network_definitions(read.uuids(reply.text))
+
+    def _network_definitions(self, uuids: Sequence[str]) -> tuple[libvirt_xml.Network, ...]:
+        replies = self._batch(*(("net-dumpxml", uuid) for uuid in uuids))
+        texts = (reply.text_unless(NO_NETWORK) for reply in replies)
+        return tuple(libvirt_xml.network(text) for text in texts if text is not None)
+
+    def new_host_facts(self) -> NewHostFacts:
+        """What a new host's plan has to know, in two virsh and one ovs-vsctl."""
+        domains, networks, active, volumes, memory = self._batch(
+            ("list", "--all", "--uuid", "--name"),
+            ("net-list", "--all", "--uuid"),
+            ("net-list", "--name"),
+            ("vol-list", self._config.pool),
+            ("nodememstats",),
+        )
+        return NewHostFacts(
+            domains=frozenset(read.uuid_names(domains.text).values()),
+            networks=self._network_definitions(read.uuids(networks.text)),
+            active_networks=frozenset(read.names(active.text)),
+            bridges=frozenset(self.bridges()),
+            volumes=frozenset(read.volumes(volumes.text)),
+            memory_mib=read.memory_mib(memory.text),
+        )
+
+    def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
+        """Every definition of every domain: the one that runs and the one that is kept."""
+        (reply,) = self._batch(("list", "--all", "--uuid", "--name"))
+        found = read.uuid_names(reply.text)
+        kinds = (("dumpxml",), ("dumpxml", "--inactive"))
+        replies = self._batch(*((*words, uuid) for uuid in found for words in kinds))
+        texts = (reply.text_unless(NO_DOMAIN) for reply in replies)
+        return tuple(libvirt_xml.domain(text) for text in texts if text is not None)
+
+    def network_hosts(self, uuid: str) -> list[dict[str, str | None]]:
+        """The hosts that run on a network now: host, mac, and port on the bridge."""
+        (listed,) = self._batch(("net-port-list", uuid))
+        text = listed.text_unless(NO_NETWORK)
+        ports = read.port_uuids(text) if text is not None else []
+        replies = self._batch(*(("net-port-dumpxml", uuid, port) for port in ports))
+        if not replies:
+            return []
+        by_mac = {
+            interface.external_ids.get("attached-mac"): interface.name
+            for interface in read_ovs.interfaces(self._run(self._ovs.interfaces()))
+        }
+        found = []
+        for reply in replies:
+            if reply.stderr:
+                continue  # it left between the two reads
+            host, mac = libvirt_xml.network_port(reply.stdout)
+            found.append({"host": host, "mac": mac, "port": by_mac.get(mac)})
+        return found
+
+    def pool(self) -> PoolFacts:
+        """The agent's pool with all its volumes; reads each of them."""
+        pool, listed = self._batch(
+            ("pool-dumpxml", self._config.pool), ("vol-list", self._config.pool)
+        )
+        volumes = read.volumes(listed.text)
+        replies = self._batch(
+            *(("vol-dumpxml", "--pool", self._config.pool, "--vol", name) for name in volumes)
+        )
+        return PoolFacts(
+            name=self._config.pool,
+            path=libvirt_xml.pool_path(pool.text),
+            backing={
+                name: libvirt_xml.volume_backing(reply.stdout)
+                for name, reply in zip(volumes, replies, strict=True)
+                if not reply.stderr  # gone since
+            },
+        )
+
+    def bridges(self) -> tuple[str, ...]:
+        """The bridges of Open vSwitch."""
+        return tuple(read_ovs.bridges(self._run(self._ovs.list_br())))
+
+    def libvirt_version(self) -> dict[str, Any]:
+        """The version of the libvirt daemon that answers."""
+        (reply,) = self._batch(("version", "--daemon"))
+        told = read.key_values(reply.text)
+        return {"version": told.get("Running against daemon")}
+
+    def pool_state(self) -> dict[str, Any]:
+        """The agent's pool: its name, and its room in bytes. Raises OutOfReach when it is off."""
+        (reply,) = self._batch(("pool-info", "--bytes", self._config.pool))
+        told = read.key_values(reply.text)
+        if told.get("State") != "running":
+            off = f"error: storage pool '{self._config.pool}' is not active"
+            raise OutOfReach(reply.command, 0, off)
+        return {
+            "name": self._config.pool,
+            "capacity_bytes": int(told["Capacity"]),
+            "available_bytes": int(told["Available"]),
+        }
+
+    def openvswitch_version(self) -> dict[str, Any]:
+        """Open vSwitch's version; asks both its database and the switch itself."""
+        self.bridges()
+        told = self._run(ovs_appctl.version(int(self._config.ovs_vsctl_seconds)))
+        return {"version": told.strip()}
+
+    def _run(self, command: Command) -> str:
+        result = self._runner.run(command.argv, command.stdin)
+        if result.exit_code != 0:
+            raise command_failure(command.argv, result.exit_code, result.stderr)
+        return result.stdout
+
+    def _batch(self, *reads: tuple[str, ...]) -> list[Reply]:
+        """Run reads in as few virsh as their length allows; a failed one spoils no other."""
+        replies: list[Reply] = []
+        for start in range(0, len(reads), _READS_A_BATCH):
+            replies += self._one_batch(reads[start : start + _READS_A_BATCH])
+        return replies
+
+    def _one_batch(self, reads: Sequence[tuple[str, ...]]) -> list[Reply]:
+        mark = self._mark()
+        command = self._virsh.batch(reads, mark)
+        result = self._runner.run(command.argv)
+        alone = [(*command.argv[:-1], *words) for words in reads]
+        failure = command_failure(alone[0], result.exit_code, result.stderr)
+        if isinstance(failure, OutOfReach) or result.exit_code < 0:
+            raise failure
+        texts = read.replies(result.stdout, result.stderr, mark, len(reads))
+        return [
+            Reply(argv, stdout, stderr) for argv, (stdout, stderr) in zip(alone, texts, strict=True)
+        ]
+
+
+def no_host(name: str) -> NotFound:
+    """The error for a host that is not there."""
+    return NotFound(f"there is no host {name!r}")
+
+
+def no_network(name: str) -> NotFound:
+    """The error for a network that is not there."""
+    return NotFound(f"there is no network {name!r}")

@@ -1,0 +1,57 @@
+"""Which operation holds which name: one operation per name at a time."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from agent.errors import Busy
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A name that an operation needs to itself, or (shared) needs not to change.
+
+    kind: "host" or "network". A host's create shares the networks it attaches to, so
+    that none of them is deleted under it while other hosts may use it all the same.
+    """
+
+    kind: str
+    name: str
+    shared: bool = False
+
+
+class Locks:
+    """The claims of the operations that run now."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: list[tuple[Claim, str]] = []
+
+    @contextmanager
+    def hold(self, claims: Sequence[Claim], operation: str) -> Iterator[None]:
+        """Hold all the claims for an operation, or none: raises Busy at once, never waits."""
+        with self._lock:
+            for claim in claims:
+                holder = self._holder(claim)
+                if holder is not None:
+                    raise Busy(
+                        f"operation {holder} is at work on {claim.kind} {claim.name!r};"
+                        " ask again when it has ended",
+                        holder,
+                    )
+            mine = [(claim, operation) for claim in claims]
+            self._held += mine
+        try:
+            yield
+        finally:
+            with self._lock:
+                for held in mine:
+                    self._held.remove(held)
+
+    def _holder(self, claim: Claim) -> str | None:
+        for held, operation in self._held:
+            same = (held.kind, held.name) == (claim.kind, claim.name)
+            if same and not (held.shared and claim.shared):
+                return operation
+        return None

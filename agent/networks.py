@@ -1,0 +1,88 @@
+"""Networks: what is shown of them, and the changes that make and remove them."""
+
+import uuid as uuids
+from collections.abc import Callable
+from typing import Any
+
+from agent import network_plans
+from agent.config import Config
+from agent.executor import Change
+from agent.hypervisor import Hypervisor, NetworkRow, no_network
+from agent.locks import Claim
+from agent.network_plans import NetworkRequest
+from agent.parsers import libvirt_xml
+from agent.plan import Plan
+
+
+class Networks:
+    """The networks of one hypervisor. new_uuid: makes the UUIDs of new ones."""
+
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        config: Config,
+        new_uuid: Callable[[], str] | None = None,
+    ) -> None:
+        self._hypervisor = hypervisor
+        self._config = config
+        self._new_uuid = new_uuid or (lambda: str(uuids.uuid4()))
+
+    def list(self) -> list[dict[str, str]]:
+        """Every network: name, state, autostart, persistent."""
+        return [_shown(row) for row in self._hypervisor.networks()]
+
+    def show(self, name: str) -> dict[str, Any]:
+        """One network with its details; raises NotFound."""
+        rows = [row for row in self._hypervisor.networks() if row.name == name]
+        if not rows:
+            raise no_network(name)
+        network = self._definition(name)
+        return {
+            **_shown(rows[0]),
+            "id": network.uuid,
+            "bridge": network.bridge,
+            "vlan": network.vlan,
+            "ports": self._hypervisor.network_hosts(network.uuid),
+        }
+
+    def create(self, request: NetworkRequest) -> Change:
+        """The change that makes a network."""
+
+        def plan() -> Plan:
+            return network_plans.create(
+                request,
+                {row.name for row in self._hypervisor.networks()},
+                self._hypervisor.bridges(),
+                self._config,
+                self._new_uuid(),
+            )
+
+        claim = Claim("network", request.name)
+        return Change((claim,), plan, lambda: self.show(request.name))
+
+    def delete(self, name: str) -> Change:
+        """The change that removes a network that no host uses."""
+        told: dict[str, str] = {}
+
+        def plan() -> Plan:
+            network = self._definition(name)
+            told.update(id=network.uuid, name=name)
+            domains = self._hypervisor.domain_definitions()
+            return network_plans.delete(network, domains, self._config)
+
+        return Change((Claim("network", name),), plan, lambda: told)
+
+    def _definition(self, name: str) -> libvirt_xml.Network:
+        for network in self._hypervisor.network_definitions():
+            if network.name == name:
+                return network
+        raise no_network(name)
+
+
+def _shown(row: NetworkRow) -> dict[str, str]:
+    return {
+        "name": row.name,
+        "state": "active" if row.active else "inactive",
+        "autostart": "yes" if row.autostart else "no",
+        "persistent": "yes" if row.persistent else "no",
+    }

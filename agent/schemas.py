@@ -1,0 +1,216 @@
+"""What a request's body may hold: JSON Schema, and the rules that no schema says well."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from agent.errors import FieldError, InvalidRequest
+from agent.host_plans import HostRequest, volume_name
+from agent.network_plans import NetworkRequest
+
+# libvirt keeps a definition in NAME.xml and writes it as NAME.xml.new first, and a file's
+# name has at most 255 bytes.
+NAME_BYTES = 255 - len(".xml.new")
+FILE_NAME_BYTES = 255
+MOST_DISKS = 64
+MOST_NETWORKS = 24
+# The largest qcow2 image that QEMU makes with its usual clusters: 2 PiB.
+MOST_DISK_GIB = 1 << 21
+# Linux cuts a command line off there on x86.
+MOST_CMDLINE_BYTES = 2047
+# Beyond it x86 needs an interrupt controller that an unknown guest may not drive.
+MOST_VCPUS = 255
+# libvirt counts KiB in 64 bits, of which it leaves some to itself: 8 EiB.
+MOST_MEMORY_MIB = (1 << 43) - 1
+
+HOST = {
+    "type": "object",
+    "required": ["memory", "disks", "networks"],
+    "additionalProperties": False,
+    "properties": {
+        "memory": {"type": "integer", "minimum": 1, "maximum": MOST_MEMORY_MIB},
+        "disks": {
+            "type": "array",
+            "maxItems": MOST_DISKS,
+            "items": {"type": "integer", "minimum": 1, "maximum": MOST_DISK_GIB},
+        },
+        "networks": {"type": "array", "maxItems": MOST_NETWORKS, "items": {"type": "string"}},
+        "install": {"type": "boolean"},
+        "location": {"type": "string", "maxLength": 2048},
+        "cmdline": {"type": "string"},
+        "console": {"type": "boolean"},
+        "vcpus": {"type": "integer", "minimum": 1, "maximum": MOST_VCPUS},
+        "autostart": {"type": "boolean"},
+    },
+}
+NETWORK = {
+    "type": "object",
+    "required": ["bridge", "vlan"],
+    "additionalProperties": False,
+    "properties": {
+        # An Open vSwitch bridge is a network device: 15 characters.
+        "bridge": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}\Z"},
+        "vlan": {"type": "integer", "minimum": 1, "maximum": 4094},
+    },
+}
+
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_NETWORK_NAME = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9._:-]*")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
+
+
+def host_request(name: str, body: Any) -> HostRequest:
+    """Read the body of a POST of a host; raises InvalidRequest that names every field."""
+    errors = [*_name_errors(name, _HOST_NAME, "an RFC 1123 host name"), *_errors(HOST, body)]
+    if isinstance(body, dict):
+        errors += _install_errors(body)
+        errors += _disk_name_errors(name, body)
+    if errors:
+        raise InvalidRequest(_unique(errors))
+    return HostRequest(
+        name=name,
+        # JSON Schema takes 8.0 for an integer, and a command must not read "8.0".
+        memory=int(body["memory"]),
+        disks=tuple(int(size) for size in body["disks"]),
+        networks=tuple(body["networks"]),
+        install=body.get("install", False),
+        location=body.get("location"),
+        cmdline=body.get("cmdline", ""),
+        console=body.get("console", False),
+        vcpus=int(body.get("vcpus", 1)),
+        autostart=body.get("autostart", False),
+    )
+
+
+def network_request(name: str, body: Any) -> NetworkRequest:
+    """Read the body of a POST of a network; raises InvalidRequest that names every field."""
+    what = "letters, digits and . _ : -, not starting with - or ."
+    errors = [*_name_errors(name, _NETWORK_NAME, what), *_errors(NETWORK, body)]
+    if errors:
+        raise InvalidRequest(_unique(errors))
+    return NetworkRequest(name=name, bridge=body["bridge"], vlan=int(body["vlan"]))
+
+
+def _name_errors(name: str, pattern: re.Pattern[str], what: str) -> Iterator[FieldError]:
+    if not pattern.fullmatch(name):
+        yield FieldError("name", f"{_cut(repr(name))} is not {what}")
+    elif name.isdigit():
+        yield FieldError("name", f"{name!r} is all digits, which virsh takes for a number")
+    elif _UUID.fullmatch(name):
+        yield FieldError("name", f"{name!r} has the shape of a UUID, which virsh takes it for")
+    if len(name) > NAME_BYTES:
+        yield FieldError("name", f"it has {len(name)} characters, and libvirt takes {NAME_BYTES}")
+
+
+def _errors(schema: dict[str, Any], body: Any) -> Iterator[FieldError]:
+    for error in Draft202012Validator(schema).iter_errors(body):
+        yield from _field_errors(error, schema)
+
+
+def _field_errors(error: ValidationError, schema: dict[str, Any]) -> Iterator[FieldError]:
+    given: Any = error.instance
+    if error.validator == "required":
+        for name in schema["required"]:
+            if name not in given:
+                yield FieldError(name, "is required")
+    elif error.validator == "additionalProperties":
+        for name in sorted(set(given) - set(schema["properties"])):
+            has = ", ".join(schema["properties"])
+            yield FieldError(_cut(name), f"there is no such field; there are {has}")
+    else:
+        path = "".join(
+            f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+        )
+        yield FieldError(path.removeprefix(".") or "body", _cut(error.message))
+
+
+def _install_errors(body: dict[str, Any]) -> Iterator[FieldError]:
+    location = body.get("location")
+    if body.get("install") is not True:
+        for name in ("location", "cmdline", "console"):
+            if name in body:
+                yield FieldError(name, 'goes with "install": true only')
+        return
+    if "location" not in body:
+        for name in ("cmdline", "console"):
+            if name in body:
+                yield FieldError(
+                    name,
+                    "goes with a location only: a network boot brings its own kernel parameters",
+                )
+        if body.get("networks") == []:
+            yield FieldError(
+                "networks", "an install without a location boots from a network; name one"
+            )
+    elif isinstance(location, str):
+        why = _why_no_location(location)
+        if why is not None:
+            yield FieldError("location", why)
+    cmdline = body.get("cmdline")
+    if isinstance(cmdline, str):
+        why = _why_no_cmdline(cmdline)
+        if why is not None:
+            yield FieldError("cmdline", why)
+
+
+def _why_no_location(location: str) -> str | None:
+    # virt-install's libraries crash on much of what is no URL; it would also take a path on
+    # the hypervisor, which is not the client's to read.
+    if not re.fullmatch(r"[!-~]+", location):
+        return "it has characters that a URL must have percent-encoded"
+    try:
+        url = urlsplit(location)
+        port = url.port
+        host = url.hostname
+    except ValueError as error:
+        return f"it is no URL: {error}"
+    if url.scheme not in ("http", "https", "ftp"):
+        return "it is not a http, https or ftp URL"
+    if not host or not re.fullmatch(r"[A-Za-z0-9._:%-]+", host) or port == 0:
+        return "it is a URL without a usable host"
+    return None
+
+
+def _why_no_cmdline(cmdline: str) -> str | None:
+    bad = next((char for char in cmdline if not _passes(char)), None)
+    if bad is not None:
+        return f"it has the character {bad!r}, which no kernel command line can hold"
+    if cmdline != cmdline.strip(" "):
+        return "it begins or ends with a space, which would be lost"
+    size = len(cmdline.encode())
+    if size > MOST_CMDLINE_BYTES:
+        return f"it has {size} bytes, and the kernel reads {MOST_CMDLINE_BYTES}"
+    return None
+
+
+def _passes(char: str) -> bool:
+    """Whether libvirt's XML carries a character, and a kernel command line can hold it."""
+    code = ord(char)
+    return code >= 0x20 and not (
+        0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or code & 0xFFFE == 0xFFFE
+    )
+
+
+def _disk_name_errors(name: str, body: dict[str, Any]) -> Iterator[FieldError]:
+    disks = body.get("disks")
+    if isinstance(disks, list) and 0 < len(disks) <= MOST_DISKS and len(name) <= NAME_BYTES:
+        longest = volume_name(name, len(disks) - 1)
+        if len(longest) > FILE_NAME_BYTES:
+            over = len(longest) - FILE_NAME_BYTES
+            yield FieldError(
+                "name", f"with {len(disks)} disks it is {over} too long for their files"
+            )
+
+
+def _unique(errors: list[FieldError]) -> list[FieldError]:
+    """One error a field: the first says it, and a second would only confuse."""
+    return list({error.field: error for error in reversed(errors)}.values())[::-1]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "..."
