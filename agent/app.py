@@ -1,0 +1,34 @@
+"""The WSGI application: which path is which resource."""
+
+import falcon
+
+from agent import problems
+from agent.executor import Executor
+from agent.health import Health
+from agent.hosts import Hosts
+from agent.middleware import BodyLimit, Head, RequestLog, json_lines
+from agent.networks import Networks
+from agent.resources.health import HealthCheck
+from agent.resources.hosts import Host, HostList
+from agent.resources.networks import Network, NetworkList
+
+
+def create_app(
+    hosts: Hosts, networks: Networks, executor: Executor, health: Health
+) -> "falcon.App[falcon.Request, falcon.Response]":
+    """Build the application over the objects that do the work."""
+    app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
+    for middleware in (RequestLog(), Head(), BodyLimit()):
+        app.add_middleware(middleware)
+    app.req_options.strip_url_path_trailing_slash = True
+    app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
+    problems.add_handlers(app)
+
+    network = Network(networks, executor)
+    app.add_route("/hosts", HostList(hosts))
+    app.add_route("/hosts/{name}", Host(hosts, executor))
+    app.add_route("/hosts/{name}/networks/{network}", network)
+    app.add_route("/networks", NetworkList(networks))
+    app.add_route("/networks/{network}", network)
+    app.add_route("/health", HealthCheck(health))
+    return app

@@ -1,0 +1,51 @@
+"""/networks, /networks/{network} and its alias under a host."""
+
+import falcon
+
+from agent.executor import Executor
+from agent.networks import Networks
+from agent.resources.body import json_body
+from agent.resources.changes import enact
+from agent.schemas import network_request
+
+
+class NetworkList:
+    """/networks"""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """List every network."""
+        resp.media = self._networks.list()
+
+
+class Network:
+    """/networks/{network} and /hosts/{name}/networks/{network}.
+
+    The first version of the API put a network under a host. A network belongs to no host,
+    so the host's name says nothing, and need not be that of one.
+    """
+
+    def __init__(self, networks: Networks, executor: Executor) -> None:
+        self._networks = networks
+        self._executor = executor
+
+    def on_get(
+        self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""
+    ) -> None:
+        """Show a network."""
+        resp.media = self._networks.show(network)
+
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""
+    ) -> None:
+        """Make a network."""
+        request = network_request(network, json_body(req))
+        enact(self._executor, self._networks.create(request), req, resp)
+
+    def on_delete(
+        self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""
+    ) -> None:
+        """Remove a network that no host uses."""
+        enact(self._executor, self._networks.delete(network), req, resp)
