@@ -4,7 +4,9 @@ import fcntl
 import logging
 import os
 import signal
-import sys
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import falcon
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from agent.app import create_app
@@ -30,6 +33,8 @@ _log = logging.getLogger("agent")
 
 # Who asks for health waits for it, and wants to hear of a daemon that hangs.
 _HEALTH_SECONDS = 5.0
+# How long the answers to the last changes may take to leave.
+_ANSWER_SECONDS = 2.0
 
 
 def build(config: Config) -> tuple["falcon.App[Any, Any]", Executor, VirtType]:
@@ -54,29 +59,70 @@ def serve(config: Config) -> int:
     Raises ConfigError when the state folder or the address cannot be had.
     """
     app, executor, virt_type = build(config)
-    with _state(config):
-        server = _listen(app, config)
-        # Commands inherit what is ignored but not what is handled, and virt-install has
-        # to hear SIGINT: a shell starts its background jobs with it ignored.
+    with _state(config), _listen(config) as listener:
+        channels: dict[int, Any] = {}
+        server = create_server(
+            app,
+            map=channels,
+            sockets=[listener],
+            threads=config.threads,
+            ident=None,
+            # The application refuses a large body in JSON; this is for what lies about it.
+            max_request_body_size=4 * MOST_BODY_BYTES,
+        )
+        stopper = _Stopper(executor, channels, config.stop_seconds)
+        # Handled, not only by SIGINT's default: a shell starts its background jobs with
+        # SIGINT ignored, commands would inherit that, and virt-install has to hear it.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _exit)
-        try:
-            _announce(server, virt_type)
-            server.run()
-        except SystemExit:
-            pass
-        finally:
-            server.close()
-        ended = executor.drain(config.stop_seconds)
+            signal.signal(number, stopper.on_signal)
+        threading.Thread(target=_try_virt_type, args=(virt_type,), daemon=True).start()
+        print(_greeting(*listener.getsockname()[:2]), flush=True)
+        server.run()
     _log.info("stopped; hosts go on running")
+    logging.shutdown()
     # A thread whose command hangs must not hold the process up.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0 if ended else 1)
+    os._exit(0 if stopper.clean else 1)
 
 
-def _exit(number: int, frame: object) -> None:
-    raise SystemExit(0)
+class _Stopper:
+    """Ends the server on a signal: changes first, then their answers, then the loop."""
+
+    def __init__(self, executor: Executor, channels: dict[int, Any], seconds: float) -> None:
+        self._executor = executor
+        self._channels = channels
+        self._seconds = seconds
+        self._thread: threading.Thread | None = None
+        self._done = False
+        self.clean = False
+
+    def on_signal(self, number: int, frame: object) -> None:
+        """Start to stop; once stopped, leave the server's loop, which runs in this thread."""
+        if self._done:
+            raise SystemExit
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._stop, daemon=True)
+            self._thread.start()
+
+    def _stop(self) -> None:
+        self.clean = self._executor.drain(self._seconds)
+        limit = time.monotonic() + _ANSWER_SECONDS
+        while time.monotonic() < limit and any(map(_is_busy, list(self._channels.values()))):
+            time.sleep(0.01)
+        self._done = True
+        main = threading.main_thread().ident
+        assert main is not None  # noqa: S101 - it runs
+        signal.pthread_kill(main, signal.SIGTERM)
+
+
+def _is_busy(channel: object) -> bool:
+    return isinstance(channel, HTTPChannel) and bool(channel.requests or channel.total_outbufs_len)
+
+
+def _try_virt_type(virt_type: VirtType) -> None:
+    try:
+        virt_type()
+    except AgentError as error:
+        _log.warning("virtualisation: not known yet: %s", error.detail)
 
 
 @contextmanager
@@ -95,39 +141,25 @@ def _state(config: Config) -> Iterator[None]:
         yield
 
 
-def _listen(app: "falcon.App[Any, Any]", config: Config) -> Any:
+def _listen(config: Config) -> socket.socket:
     host, port = config.address()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return create_server(
-            app,
-            host=host,
-            port=port,
-            threads=config.threads,
-            ident=None,
-            # The application refuses a large body in JSON; this is for what lies about it.
-            max_request_body_size=4 * MOST_BODY_BYTES,
-        )
+        return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigError(f"listen: {config.listen}: {error.strerror}") from error
 
 
-def _announce(server: Any, virt_type: VirtType) -> None:
-    try:
-        virt_type()
-    except AgentError as error:
-        _log.warning("libvirt does not answer yet: %s", error.detail)
-    host = server.effective_host
-    base = f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}"
-    print(
-        f"""ready: {base}
+def _greeting(host: str, port: int) -> str:
+    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    host_body = '{"memory": 512, "disks": [8], "networks": ["vlan10"]}'
+    return f"""ready: {base}
 
 Try, in another terminal:
   curl -s {base}/health
   curl -s {base}/networks/vlan10 -d '{{"bridge": "br0", "vlan": 10}}'
-  curl -s {base}/hosts/ns.example.com -d '{{"memory": 512, "disks": [8], "networks": ["vlan10"]}}'
+  curl -s {base}/hosts/ns.example.com -d '{host_body}'
   curl -s {base}/hosts/ns.example.com
   curl -s -X DELETE {base}/hosts/ns.example.com
   curl -s -X DELETE {base}/networks/vlan10
-""",
-        flush=True,
-    )
+"""

@@ -157,7 +157,7 @@ def volumes(text: str) -> list[str]:
     rows = _lines(text)[2:]
     found = []
     for row in rows:
-        match = re.fullmatch(r" (?P<name>\S|\S.*\S) +(?P<path>/(.*/)?(?P=name)) *", row)
+        match = re.fullmatch(r" (?P<name>[^/]+) +/(.*/)?(?P=name)", row)
         if not match:
             raise InvalidOutput("virsh vol-list", row, "not a volume and its path")
         found.append(match["name"])
