@@ -142,6 +142,12 @@ class OutOfReach(CommandFailed):
     why = "cannot reach its daemon"
 
 
+class PoolOff(OutOfReach):
+    """libvirt answers, but the agent's storage pool is not active or not there."""
+
+    why = "cannot use the storage pool"
+
+
 class ToolMissing(CommandFailed):
     """The tool is not installed, or may not be run by the agent's user."""
 
@@ -165,9 +171,9 @@ class Interrupted(CommandFailed):
 _REACH = re.compile(
     r"failed to connect to the hypervisor|Failed to connect socket|End of file while reading data"
     r"|Cannot recv data|Cannot write data|client socket is closed|connection (was )?closed"
-    r"|storage pool '.*' is not active|Storage pool not found"
     r"|database connection failed|unable to connect to server"
 )
+_POOL = re.compile(r"storage pool '.*' is not active|Storage pool not found")
 _ROOM = re.compile(r"No space left on device|Cannot allocate memory|Disk quota exceeded")
 _TAKEN = re.compile(
     r"Guest name '.*' is already in use|domain '.*' already exists with uuid"
@@ -195,6 +201,8 @@ def _kind(argv: Sequence[str], exit_code: int, stderr: str) -> type[CommandFaile
         return WrongVlan if "wait-until" in argv else OutOfReach
     if _REACH.search(stderr):
         return OutOfReach
+    if _POOL.search(stderr):
+        return PoolOff
     if _TAKEN.search(stderr):
         return NameTaken
     if _ROOM.search(stderr):

@@ -262,6 +262,9 @@ def _why_unusable(
         return f"network {name!r} is on bridge {network.bridge!r}, which Open vSwitch has not"
     if len(network.tags) > 1 or network.trunk:
         return f"network {name!r} is a trunk of several VLANs, and hosts get access ports only"
+    if re.search("[&<>\"']", name):
+        # It escapes them twice in attributes of its XML (seen in 4.1).
+        return f"network {name!r} has one of & < > \" ' in its name, which virt-install garbles"
     return None
 
 

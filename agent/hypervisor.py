@@ -9,7 +9,7 @@ from agent.commands import ovs_appctl
 from agent.commands.ovs_vsctl import OvsVsctl
 from agent.commands.virsh import NO_DOMAIN, NO_NETWORK, Virsh
 from agent.config import Config
-from agent.errors import NotFound, OutOfReach, command_failure
+from agent.errors import NotFound, OutOfReach, PoolOff, command_failure
 from agent.parsers import libvirt_xml
 from agent.parsers import ovs_vsctl as read_ovs
 from agent.parsers import virsh as read
@@ -258,12 +258,12 @@ class Hypervisor:
         return {"version": told.get("Running against daemon")}
 
     def pool_state(self) -> dict[str, Any]:
-        """The agent's pool: its name, and its room in bytes. Raises OutOfReach when it is off."""
+        """The agent's pool: its name, and its room in bytes. Raises PoolOff when it is off."""
         (reply,) = self._batch(("pool-info", "--bytes", self._config.pool))
         told = read.key_values(reply.text)
         if told.get("State") != "running":
             off = f"error: storage pool '{self._config.pool}' is not active"
-            raise OutOfReach(reply.command, 0, off)
+            raise PoolOff(reply.command, 0, off)
         return {
             "name": self._config.pool,
             "capacity_bytes": int(told["Capacity"]),
@@ -294,8 +294,10 @@ class Hypervisor:
         command = self._virsh.batch(reads, mark)
         result = self._runner.run(command.argv)
         alone = [(*command.argv[:-1], *words) for words in reads]
-        failure = command_failure(alone[0], result.exit_code, result.stderr)
-        if isinstance(failure, OutOfReach) or result.exit_code < 0:
+        said = result.stderr.replace(f"error: {mark}\n", "")
+        failure = command_failure(alone[0], result.exit_code, said)
+        # Without a pool the other reads are good all the same.
+        if type(failure) is OutOfReach or result.exit_code < 0:
             raise failure
         texts = read.replies(result.stdout, result.stderr, mark, len(reads))
         return [

@@ -46,6 +46,7 @@ class Runner:
         self._lock = threading.Condition()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._interrupted: set[subprocess.Popen[bytes]] = set()
+        self._interrupts = 0
 
     def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
         """Run one command to its end, whatever its exit code is.
@@ -56,6 +57,7 @@ class Runner:
         """
         limit = self._limits.get(argv[0], self._limits[""])
         began = time.monotonic()
+        interrupts = self._interrupts
         try:
             process = subprocess.Popen(
                 argv,
@@ -70,6 +72,10 @@ class Runner:
             raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
         with self._lock:
             self._running.add(process)
+            if interrupts != self._interrupts:
+                # `interrupt` came before it was among those that run.
+                self._interrupted.add(process)
+                _signal_group(process, signal.SIGKILL)
         try:
             out, err, ended = self._communicate(process, stdin, limit)
         finally:
@@ -91,6 +97,7 @@ class Runner:
     def interrupt(self) -> None:
         """Stop every command that runs now; each raises Interrupted where it was run."""
         with self._lock:
+            self._interrupts += 1
             stopped = set(self._running)
             self._interrupted |= stopped
             for process in stopped:

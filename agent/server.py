@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,11 @@ def serve(config: Config) -> int:
         # SIGINT ignored, commands would inherit that, and virt-install has to hear it.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopper.on_signal)
-        threading.Thread(target=_try_virt_type, args=(virt_type,), daemon=True).start()
-        print(_greeting(*listener.getsockname()[:2]), flush=True)
-        server.run()
+        # The loop ends by itself on the stopper's SystemExit; before the loop nothing does.
+        with suppress(SystemExit):
+            threading.Thread(target=_try_virt_type, args=(virt_type,), daemon=True).start()
+            print(_greeting(*listener.getsockname()[:2]), flush=True)
+            server.run()
     _log.info("stopped; hosts go on running")
     logging.shutdown()
     # A thread whose command hangs must not hold the process up.
