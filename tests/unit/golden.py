@@ -1,0 +1,143 @@
+"""Golden files: a request and the facts that it meets, and the plan or the error that follows.
+
+A file of tests/golden is an object of
+
+    kind     "create host", "delete host", "create network" or "delete network"
+    request  name, and for a create the body
+    facts    what the plan is built from; the builders below fill in what is left out
+    plan     what comes out; or
+    error    the class and the text of what is raised
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agent import host_plans, network_plans
+from agent.config import Config
+from agent.errors import AgentError
+from agent.hypervisor import NewHostFacts, PoolFacts
+from agent.parsers.libvirt_xml import Disk, Domain, Interface, Network
+from agent.plan import Command, Plan
+from agent.schemas import host_request, network_request
+
+FOLDER = Path(__file__).parent.parent / "golden"
+UUID = "6f1c1c3e-0000-4000-8000-000000000001"
+CONFIG = Config()
+
+
+def load(name: str) -> dict[str, Any]:
+    """Read a golden file, named without its folder and suffix."""
+    case: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    return case
+
+
+def outcome(case: dict[str, Any]) -> dict[str, Any]:
+    """What comes of a golden file's request and facts, as the file has it."""
+    try:
+        disks, found = _BUILD[case["kind"]](case["request"], case["facts"])
+    except AgentError as error:
+        return {"error": {"class": type(error).__name__, "detail": error.detail}}
+    shown = {"disks": [asdict(disk) for disk in disks]} if disks else {}
+    return {**shown, "plan": _shown(found)}
+
+
+def plan(name: str) -> Plan:
+    """The plan of a golden file."""
+    case = load(name)
+    return _BUILD[case["kind"]](case["request"], case["facts"])[1]
+
+
+def _create_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    found = NewHostFacts(
+        domains=frozenset(facts.get("domains", ())),
+        networks=tuple(_network(row) for row in facts["networks"]),
+        active_networks=frozenset(facts["active_networks"]),
+        bridges=frozenset(facts["bridges"]),
+        volumes=frozenset(facts.get("volumes", ())),
+        memory_mib=facts["memory_mib"],
+    )
+    wanted = host_request(request["name"], request["body"])
+    return [], host_plans.create(wanted, found, CONFIG, UUID, facts.get("virt_type", "kvm"))
+
+
+def _delete_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    own = [_domain(row) for row in facts["own"]]
+    others = [_domain(row) for row in facts.get("others", ())]
+    backing = {name: tuple(paths) for name, paths in facts.get("backing", {}).items()}
+    pool = PoolFacts(CONFIG.pool, CONFIG.pool_path, backing)
+    disks = host_plans.disks_to_delete(request["name"], own, others, pool)
+    return disks, host_plans.delete(request["name"], own, disks, CONFIG)
+
+
+def _create_network(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    wanted = network_request(request["name"], request["body"])
+    return [], network_plans.create(wanted, facts["names"], facts["bridges"], CONFIG, UUID)
+
+
+def _delete_network(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    domains = [_domain(row) for row in facts["domains"]]
+    return [], network_plans.delete(_network({"name": request["name"]}), domains, CONFIG)
+
+
+_BUILD = {
+    "create host": _create_host,
+    "delete host": _delete_host,
+    "create network": _create_network,
+    "delete network": _delete_network,
+}
+
+
+def _network(row: dict[str, Any]) -> Network:
+    values = {
+        "uuid": "0a11c0de-0000-4000-8000-000000000010",
+        "bridge": "br0",
+        "openvswitch": True,
+        "trunk": False,
+        **row,
+    }
+    return Network(**{**values, "tags": tuple(values.get("tags", (10,)))})
+
+
+def _domain(row: dict[str, Any]) -> Domain:
+    disks = [
+        {"device": "disk", "path": None, "pool": None, "volume": None, **disk}
+        for disk in row.get("disks", ())
+    ]
+    cards = [
+        {"mac": "52:54:00:00:00:01", "bridge": None, "vlan": None, "port": None, **card}
+        for card in row.get("interfaces", ())
+    ]
+    return Domain(
+        name=row["name"],
+        uuid=row.get("uuid", UUID),
+        memory_mib=512,
+        vcpus=1,
+        kernel=False,
+        on_reboot="restart",
+        disks=tuple(Disk(**{**disk, "backing": tuple(disk.get("backing", ()))}) for disk in disks),
+        interfaces=tuple(Interface(**card) for card in cards),
+        console_log=row.get("console_log"),
+    )
+
+
+def _shown(found: Plan) -> dict[str, Any]:
+    steps = []
+    for step in found.steps:
+        row: dict[str, Any] = {"does": step.does, "command": _shown_command(step.command)}
+        if step.undo:
+            row["undo"] = [_shown_command(command) for command in step.undo]
+        if step.taken:
+            row["taken"] = list(step.taken)
+        steps.append(row)
+    return {"does": found.does, "steps": steps}
+
+
+def _shown_command(command: Command) -> dict[str, Any]:
+    row: dict[str, Any] = {"argv": list(command.argv)}
+    if command.stdin is not None:
+        row["stdin"] = command.stdin
+    if command.tolerates:
+        row["tolerates"] = list(command.tolerates)
+    return row

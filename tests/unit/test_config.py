@@ -1,0 +1,125 @@
+"""The settings, and what is said of those that cannot be."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import Config, load
+from agent.errors import ConfigError
+
+SETTINGS = (
+    "bridge, console_dir, libvirt_uri, listen, machine, ovs_vsctl_seconds, pool, pool_path,"
+    " state_dir, stop_seconds, threads, virsh_seconds, virt_install_seconds, virt_type"
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "agent.toml"
+
+
+def test_the_defaults(file: Path) -> None:
+    file.touch()
+    assert load(None, {}) == load(str(file), {}) == Config()
+
+
+def test_a_file_under_the_command_line(file: Path) -> None:
+    file.write_text(
+        'listen = "[::1]:9000"\npool = "żółw"\nthreads = 4\nvirsh_seconds = 5\nvirt_type = "qemu"\n'
+    )
+    overrides = {"listen": None, "state_dir": "/run/agent"}
+    assert load(str(file), overrides) == Config(
+        listen="[::1]:9000",
+        state_dir="/run/agent",
+        threads=4,
+        pool="żółw",
+        virsh_seconds=5.0,
+        virt_type="qemu",
+    )
+    assert load(str(file), {"listen": "127.0.0.1:1"}).listen == "127.0.0.1:1"
+
+
+def test_a_whole_number_of_seconds_is_a_number(file: Path) -> None:
+    file.write_text("virsh_seconds = 5\n")
+    assert isinstance(load(str(file), {}).virsh_seconds, float)
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("127.0.0.1:8420", ("127.0.0.1", 8420)),
+        ("[::1]:0", ("::1", 0)),
+        ("localhost:65535", ("localhost", 65535)),
+    ],
+)
+def test_an_address(listen: str, address: tuple[str, int]) -> None:
+    assert Config(listen=listen).address() == address
+
+
+def test_the_limits_of_each_tool() -> None:
+    config = Config(virsh_seconds=1.0, virt_install_seconds=2.0, ovs_vsctl_seconds=3.0)
+    assert config.limits() == {"virsh": 1.0, "virt-install": 2.0, "ovs-vsctl": 8.0, "": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ('lisen = "a:1"', f"lisen: no such setting; there are {SETTINGS}"),
+        ("listen = 8420", "listen: 8420 is not a string"),
+        ('threads = "4"', "threads: '4' is not an integer"),
+        ("threads = 1.5", "threads: 1.5 is not an integer"),
+        ("threads = true", "threads: True is not an integer"),
+        ("virsh_seconds = true", "virsh_seconds: True is not a number"),
+        ('virsh_seconds = "1"', "virsh_seconds: '1' is not a number"),
+        ("threads = 0", "threads: 0 is not more than 0"),
+        ("stop_seconds = -1", "stop_seconds: -1.0 is not more than 0"),
+        ("virsh_seconds = nan", "virsh_seconds: nan is not more than 0"),
+        ('pool = ""', "pool: '' is empty or not printable"),
+        ('pool = "a\\nb"', r"pool: 'a\nb' is empty or not printable"),
+        ('virt_type = "xen"', "virt_type: 'xen' is none of auto, kvm, qemu"),
+        ('state_dir = "run"', "state_dir: 'run' is not an absolute path"),
+        ('pool_path = "images"', "pool_path: 'images' is not an absolute path"),
+        ('console_dir = "log"', "console_dir: 'log' is not an absolute path"),
+        *(
+            (f'listen = "{listen}"', f"listen: {listen!r} is not ADDRESS:PORT")
+            for listen in ("", "8420", ":8420", "localhost", "a:", "a:b", "a:65536", "a:-1", "a:²")
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be(file: Path, toml: str, message: str) -> None:
+    file.write_text(toml)
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {})
+    assert caught.value.detail == f"{file}: {message}"
+
+
+def test_an_option_that_cannot_be() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"listen": "8420"})
+    assert caught.value.detail == "listen: '8420' is not ADDRESS:PORT"
+
+
+def test_a_file_that_is_missing(file: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {})
+    assert caught.value.detail == f"{file}: cannot be read: No such file or directory"
+
+
+def test_a_folder_for_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(str(tmp_path), {})
+    assert caught.value.detail == f"{tmp_path}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"listen", "Expected '=' after a key in a key/value pair (at end of document)"),
+        (b"\xff", "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+    ],
+)
+def test_a_file_that_is_not_toml(file: Path, content: bytes, why: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {})
+    assert caught.value.detail == f"{file}: is not TOML: {why}"

@@ -1,0 +1,429 @@
+"""What holds for every route: headers, HEAD, trailing slashes, errors, what is unknown."""
+
+import re
+from typing import Any
+
+import falcon.inspect
+import pytest
+
+from agent import errors, middleware
+from agent.executor import Change
+from agent.hosts import Hosts
+from agent.locks import Claim
+
+from .recorded import Read, recorded, virsh, virsh_error
+from .web import LIST, LIST_BR, NET_ROWS, STATES, Agent
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def test_the_routes_are_the_documented_ones(agent: Agent) -> None:
+    routes = falcon.inspect.inspect_app(agent.app).routes
+    found = {
+        route.path: {method.method for method in route.methods if not method.internal}
+        for route in routes
+    }
+    assert found == {
+        "/hosts": {"GET"},
+        "/hosts/{name}": {"GET", "POST", "DELETE"},
+        "/hosts/{name}/networks/{network}": {"GET", "POST", "DELETE"},
+        "/networks": {"GET"},
+        "/networks/{network}": {"GET", "POST", "DELETE"},
+        "/health": {"GET"},
+    }
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
+    return {"title": title, "status": status, "detail": detail, **more}
+
+
+@pytest.mark.parametrize("path", ["/", "/nope", "/hosts/a/b", "/networks/a/b", "/hosts/a/networks"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
+def test_nothing_there(agent: Agent, method: str, path: str) -> None:
+    answer = agent(method, path)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json == problem(404, "Not Found", f"there is nothing at {path}")
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("POST", "/hosts", "GET"),
+        ("DELETE", "/hosts", "GET"),
+        ("PUT", "/hosts/a", "DELETE, GET, POST"),
+        ("PATCH", "/networks/a", "DELETE, GET, POST"),
+        ("PUT", "/hosts/a/networks/b", "DELETE, GET, POST"),
+        ("POST", "/networks", "GET"),
+        ("POST", "/health", "GET"),
+    ],
+)
+def test_a_method_that_is_not_taken(agent: Agent, method: str, path: str, allow: str) -> None:
+    answer = agent(method, path)
+    taken = answer.headers["allow"]
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        405,
+        "application/problem+json",
+    )
+    methods = {name for name in taken.split(", ") if name not in ("OPTIONS", "HEAD")}
+    assert ", ".join(sorted(methods)) == allow
+    detail = f"{path} does not take {method}; it takes {taken}"
+    assert answer.json == problem(405, "Method Not Allowed", detail)
+
+
+@pytest.mark.parametrize("path", ["/hosts", "/hosts/"])
+def test_a_trailing_slash_is_the_same_resource(agent: Agent, path: str) -> None:
+    agent.reads(LIST, STATES)
+    assert len(agent("GET", path).json) == 4
+
+
+def test_a_trailing_slash_after_a_name(agent: Agent) -> None:
+    agent.reads(LIST)
+    assert agent("GET", "/hosts/nope/").json["detail"] == "there is no host 'nope'"
+
+
+def test_head_is_get_without_the_body(agent: Agent) -> None:
+    agent.reads(LIST, STATES)
+    agent.reads(LIST, STATES)
+    head, get = agent("HEAD", "/hosts"), agent("GET", "/hosts")
+    assert (head.status_code, head.text) == (200, "")
+    assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.content))
+
+
+def test_head_of_nothing(agent: Agent) -> None:
+    agent.reads(LIST)
+    head = agent("HEAD", "/hosts/nope")
+    assert (head.status_code, head.text) == (404, "")
+
+
+def test_every_answer_has_a_request_id_of_its_own(agent: Agent) -> None:
+    ids = [agent("GET", "/nope").headers["x-request-id"] for _ in range(2)]
+    assert all(UUID.fullmatch(found) for found in ids)
+    assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize("given", ["a", "A-z_0.9:1", "x" * 128])
+def test_a_client_names_its_request(agent: Agent, given: str) -> None:
+    answer = agent("GET", "/nope", headers={"X-Request-ID": given})
+    assert answer.headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, 'a"b', "a\tb"])
+def test_a_name_that_could_confuse_a_log_is_replaced(agent: Agent, given: str) -> None:
+    answer = agent("GET", "/nope", headers={"X-Request-ID": given})
+    assert UUID.fullmatch(answer.headers["x-request-id"])
+
+
+def test_the_log_has_a_line_for_every_request(
+    agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "agent.http")
+    agent("GET", "/a%0Ab", headers={"X-Request-ID": "one"})
+    (line,) = caplog.messages
+    assert re.fullmatch(r"127\.0\.0\.1 GET /a\\nb: 404 Not Found in \d\.\d{3} s, request one", line)
+
+
+NO_NETWORKS = Read("net-list --all --uuid", virsh("empty-net-list-uuid"))
+
+
+@pytest.mark.parametrize(("path", "read"), [("/hosts/nope", LIST), ("/networks/nope", NO_NETWORKS)])
+def test_every_change_has_an_operation_id(agent: Agent, path: str, read: Read) -> None:
+    agent.reads(read)
+    answer = agent("DELETE", path)
+    assert UUID.fullmatch(answer.headers["x-operation-id"])
+    assert answer.json["operation"] == answer.headers["x-operation-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/hosts/a", '{"memory": 1, "disks": [], "networks": []}'),
+        ("DELETE", "/hosts/a", ""),
+        ("POST", "/networks/a", '{"bridge": "br0", "vlan": 1}'),
+        ("DELETE", "/networks/a", ""),
+        ("DELETE", "/hosts/a/networks/b", ""),
+    ],
+)
+def test_a_query_parameter_that_is_not_known(
+    agent: Agent, method: str, path: str, body: str
+) -> None:
+    answer = agent(method, path, body=body, query_string="force=yes&dry-run")
+    why = "there is no such query parameter"
+    assert (answer.status_code, answer.json) == (
+        400,
+        problem(
+            400,
+            "Bad Request",
+            f"dry-run: {why}; force: {why}",
+            errors=[{"field": "dry-run", "detail": why}, {"field": "force", "detail": why}],
+        ),
+    )
+
+
+def test_a_body_that_is_too_large(agent: Agent) -> None:
+    answer = agent("POST", "/hosts/a", body=b" " * (middleware.MOST_BODY_BYTES + 1))
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        413,
+        "application/problem+json",
+    )
+    assert answer.json["detail"] == "a body has at most 65536 bytes"
+
+
+def test_the_largest_body_is_read(agent: Agent) -> None:
+    answer = agent("POST", "/hosts/a", body=b" " * middleware.MOST_BODY_BYTES)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "Expecting value: line 1 column 1 (char 0)"),
+        (b"{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (b"\xff", "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        (b"memory=512", "Expecting value: line 1 column 1 (char 0)"),
+        (b'{"memory": NaN}', "NaN is not a number in JSON"),
+        (b'{"memory": -Infinity}', "-Infinity is not a number in JSON"),
+        (b"[" * 60_000, "it is nested too deeply"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/hosts/a", "/networks/a", "/hosts/a/networks/a"])
+def test_a_body_that_is_not_json(agent: Agent, path: str, body: bytes, why: str) -> None:
+    detail = f"it is not JSON: {why}"
+    answer = agent("POST", path, body=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        400,
+        "application/problem+json",
+    )
+    assert answer.json == problem(
+        400,
+        "Bad Request",
+        f"body: {detail}",
+        errors=[{"field": "body", "detail": detail}],
+    )
+
+
+FAILED = (("virsh", "list"), 1, "error: no")
+RAISED: list[tuple[errors.AgentError, int]] = [
+    (errors.AgentError("odd"), 500),
+    (errors.ConfigError("odd"), 500),
+    (errors.InvalidRequest([errors.FieldError("memory", "odd")]), 400),
+    (errors.NotFound("odd"), 404),
+    (errors.AlreadyExists("odd"), 409),
+    (errors.InUse("odd"), 409),
+    (errors.Busy("odd", "one"), 409),
+    (errors.Stopping("odd"), 503),
+    (errors.InvalidOutput("virsh", "odd", "why"), 500),
+    (errors.CommandFailed(*FAILED), 500),
+    (errors.NameTaken(*FAILED), 409),
+    (errors.BadLocation(*FAILED), 400),
+    (errors.NoRoom(*FAILED), 507),
+    (errors.WrongVlan(*FAILED), 503),
+    (errors.OutOfReach(*FAILED), 503),
+    (errors.PoolOff(*FAILED), 503),
+    (errors.ToolMissing(("virsh", "list"), None, "virsh: No such file or directory"), 503),
+    (errors.CommandTimeout(("virsh", "list"), 60.0, ""), 504),
+    (errors.Interrupted(("virsh", "list"), None, ""), 503),
+]
+
+
+def every_class(base: type) -> set[type]:
+    return {base}.union(*(every_class(kind) for kind in base.__subclasses__()))
+
+
+def test_every_error_has_a_row_in_the_table() -> None:
+    kinds = {kind for kind in every_class(errors.AgentError) if kind.__module__ == errors.__name__}
+    assert {type(error) for error, _ in RAISED} == kinds
+
+
+@pytest.mark.parametrize(("error", "status"), RAISED, ids=lambda value: type(value).__name__)
+def test_each_error_has_its_status(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, error: errors.AgentError, status: int
+) -> None:
+    def fail(self: Hosts) -> None:
+        raise error
+
+    monkeypatch.setattr(Hosts, "list", fail)
+    answer = agent("GET", "/hosts")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json == problem(
+        status, answer.status.partition(" ")[2], error.detail, **error.facts()
+    )
+    assert answer.headers.get("retry-after") == ("5" if status == 503 else None)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_error_that_nobody_foresaw(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    def bug(*_: object) -> Change:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(Hosts, "show", bug)
+    monkeypatch.setattr(Hosts, "delete", lambda *_: Change((), bug, bug))
+    answer = agent(method, "/hosts/a", headers={"X-Request-ID": "one"})
+    detail = "an error that nobody foresaw; the agent's log has it under request one"
+    more = {} if method == "GET" else {"operation": answer.headers["x-operation-id"]}
+    assert (answer.status_code, answer.json) == (
+        500,
+        problem(500, "Internal Server Error", detail, **more),
+    )
+    assert "ZeroDivisionError: a secret" in caplog.text
+
+
+def test_text_that_is_no_unicode_is_answered(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise errors.NotFound("there is no host '\ud800'")
+
+    monkeypatch.setattr(Hosts, "show", fail)
+    assert agent("GET", "/hosts/a").content == (
+        b'{"title": "Not Found", "status": 404, "detail": "there is no host \'\\ud800\'"}\n'
+    )
+
+
+def test_a_change_is_refused_while_another_holds_its_name(agent: Agent) -> None:
+    second: list[Any] = []
+
+    def plan() -> Any:
+        second.append(agent("DELETE", "/hosts/a"))
+        raise errors.NotFound("there is no host 'a'")
+
+    first = Change((Claim("host", "a"),), plan, dict)
+    with pytest.raises(errors.NotFound):
+        agent.executor.perform(first, "one")
+    (answer,) = second
+    assert (answer.status_code, answer.json) == (
+        409,
+        problem(
+            409,
+            "Conflict",
+            "operation one is at work on host 'a'; ask again when it has ended",
+            held_by="one",
+            operation=answer.headers["x-operation-id"],
+        ),
+    )
+
+
+def test_a_change_is_refused_while_the_agent_stops(agent: Agent) -> None:
+    agent.executor.drain(0)
+    answer = agent("DELETE", "/hosts/a")
+    assert (answer.status_code, answer.json) == (
+        503,
+        problem(
+            503,
+            "Service Unavailable",
+            "the agent is stopping; ask again when it is back",
+            operation=answer.headers["x-operation-id"],
+        ),
+    )
+    agent.reads(*NET_ROWS)
+    assert agent("GET", "/networks").status_code == 200
+
+
+POOL_INFO = Read("pool-info --bytes fixture-pool", virsh("pool-info"))
+VERSION = Read("version --daemon", virsh("version"))
+APPCTL = ("ovs-appctl", "--timeout=10", "--target=ovs-vswitchd", "version")
+OPENVSWITCH = {"status": "ok", "version": "ovs-vswitchd (Open vSwitch) 3.1.0"}
+
+
+def pool() -> dict[str, Any]:
+    figures = dict(line.split() for line in virsh("pool-info").splitlines() if line)
+    return {
+        "status": "ok",
+        "name": "fixture-pool",
+        "capacity_bytes": int(figures["Capacity:"]),
+        "available_bytes": int(figures["Available:"]),
+    }
+
+
+def test_health(agent: Agent) -> None:
+    agent.reads(VERSION)
+    agent.reads(POOL_INFO)
+    agent.runs(*LIST_BR, stdout="fixbr0\n")
+    agent.runs(*APPCTL, stdout=recorded("ovs-appctl-3.1.0.version.out"))
+    answer = agent("GET", "/health")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.json == {
+        "status": "ok",
+        "libvirt": {"status": "ok", "version": "9.0.0"},
+        "pool": pool(),
+        "openvswitch": OPENVSWITCH,
+    }
+
+
+def test_health_while_the_pool_is_off(agent: Agent) -> None:
+    agent.reads(VERSION)
+    agent.reads(Read("pool-info --bytes fixture-pool", virsh("inactive-pool-info")))
+    agent.runs(*LIST_BR, stdout="fixbr0\n")
+    agent.runs(*APPCTL, stdout=recorded("ovs-appctl-3.1.0.version.out"))
+    answer = agent("GET", "/health")
+    assert (answer.status_code, answer.json) == (
+        503,
+        {
+            "status": "failing",
+            "libvirt": {"status": "ok", "version": "9.0.0"},
+            "pool": {
+                "status": "failing",
+                "detail": "virsh cannot use the storage pool: storage pool 'fixture-pool' is not"
+                " active",
+                "command": "virsh --connect=qemu:///system pool-info --bytes fixture-pool",
+                "exit_code": 0,
+                "stderr": "error: storage pool 'fixture-pool' is not active",
+            },
+            "openvswitch": OPENVSWITCH,
+        },
+    )
+
+
+def test_health_without_any_daemon(agent: Agent) -> None:
+    agent.out_of_reach(VERSION)
+    agent.out_of_reach(POOL_INFO)
+    down = recorded("ovs-vsctl-3.1.0.out-of-reach.err")
+    agent.runs(*LIST_BR, stderr=down, returncode=1)
+    answer = agent("GET", "/health")
+    lost = {
+        "status": "failing",
+        "detail": "virsh cannot reach its daemon: failed to connect to the hypervisor; Failed to"
+        " connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory",
+        "exit_code": 1,
+        "stderr": virsh_error("out-of-reach").strip(),
+    }
+    virsh_line = "virsh --connect=qemu:///system"
+    assert (answer.status_code, answer.json) == (
+        503,
+        {
+            "status": "failing",
+            "libvirt": {**lost, "command": f"{virsh_line} version --daemon"},
+            "pool": {**lost, "command": f"{virsh_line} pool-info --bytes fixture-pool"},
+            "openvswitch": {
+                "status": "failing",
+                "detail": "ovs-vsctl cannot reach its daemon: ovs-vsctl:"
+                " unix:/var/run/openvswitch/db.sock: database connection failed (No such file or"
+                " directory)",
+                "command": "ovs-vsctl --timeout=10 list-br",
+                "exit_code": 1,
+                "stderr": down.strip(),
+            },
+        },
+    )
+
+
+def test_health_while_the_switch_is_down(agent: Agent) -> None:
+    """Its database answers, so that only ovs-appctl can tell."""
+    agent.reads(VERSION)
+    agent.reads(POOL_INFO)
+    agent.runs(*LIST_BR, stdout="fixbr0\n")
+    down = recorded("ovs-appctl-3.1.0.switch-down.err")
+    agent.runs(*APPCTL, stderr=down, returncode=1)
+    answer = agent("GET", "/health")
+    last = down.splitlines()[-1]
+    assert (answer.status_code, answer.json["openvswitch"]) == (
+        503,
+        {
+            "status": "failing",
+            "detail": f"ovs-appctl failed: {last}",
+            "command": "ovs-appctl --timeout=10 --target=ovs-vswitchd version",
+            "exit_code": 1,
+            "stderr": down.strip(),
+        },
+    )

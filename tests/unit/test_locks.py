@@ -1,0 +1,70 @@
+"""Which operation holds which name."""
+
+import pytest
+
+from agent.errors import Busy
+from agent.locks import Claim, Locks
+
+HOST = Claim("host", "a")
+NETWORK = Claim("network", "vlan:10")
+SHARED = Claim("network", "vlan:10", shared=True)
+
+
+def refusal(locks: Locks, *claims: Claim) -> Busy | None:
+    """How the claims of another operation are refused, None when they are granted."""
+    try:
+        with locks.hold(claims, "two"):
+            return None
+    except Busy as busy:
+        return busy
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "granted"),
+    [
+        (HOST, HOST, False),
+        (HOST, Claim("host", "b"), True),
+        (HOST, Claim("network", "a"), True),
+        (NETWORK, NETWORK, False),
+        (NETWORK, SHARED, False),
+        (SHARED, NETWORK, False),
+        (SHARED, SHARED, True),
+    ],
+)
+def test_who_may_hold_a_name_at_once(held: Claim, asked: Claim, granted: bool) -> None:
+    locks = Locks()
+    with locks.hold([held], "one"):
+        assert (refusal(locks, asked) is None) == granted
+    assert refusal(locks, asked) is None
+
+
+def test_a_refusal_names_the_operation_that_holds_the_name() -> None:
+    locks = Locks()
+    with locks.hold([HOST], "one"):
+        busy = refusal(locks, HOST)
+    assert busy is not None
+    assert busy.detail == "operation one is at work on host 'a'; ask again when it has ended"
+    assert busy.facts() == {"held_by": "one"}
+
+
+def test_all_claims_are_granted_or_none() -> None:
+    locks = Locks()
+    with locks.hold([NETWORK], "one"):
+        assert refusal(locks, HOST, NETWORK) is not None
+        assert refusal(locks, HOST) is None
+
+
+def test_claims_end_with_a_failure() -> None:
+    locks = Locks()
+    with pytest.raises(ZeroDivisionError), locks.hold([HOST, SHARED], "one"):
+        _ = 1 / 0
+    assert refusal(locks, HOST, NETWORK) is None
+
+
+def test_shared_claims_end_one_by_one() -> None:
+    locks = Locks()
+    with locks.hold([SHARED], "one"):
+        with locks.hold([SHARED], "three"):
+            pass
+        assert refusal(locks, NETWORK) is not None
+    assert refusal(locks, NETWORK) is None

@@ -1,0 +1,125 @@
+"""`python -m agent serve`: what a person gets wrong, without a traceback and with status 2."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """No tool is to be found, so that libvirt is not asked anything."""
+    modules = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    return {"PATH": str(tmp_path / "nowhere"), "PYTHONPATH": modules}
+
+
+def serve(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agent", "serve", *arguments],
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that something listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--listen=8420"], "agent: listen: '8420' is not ADDRESS:PORT\n"),
+        (["--state-dir=here"], "agent: state_dir: 'here' is not an absolute path\n"),
+        (
+            ["--config=/nowhere/agent.toml"],
+            "agent: /nowhere/agent.toml: cannot be read: No such file or directory\n",
+        ),
+        (
+            ["--state-dir=/proc/nowhere"],
+            "agent: state_dir: /proc/nowhere: No such file or directory\n",
+        ),
+        (["--state-dir=/dev/null/a"], "agent: state_dir: /dev/null/a: Not a directory\n"),
+        (["--state-dir=/dev/null"], "agent: state_dir: /dev/null: File exists\n"),
+    ],
+)
+def test_a_setting_that_cannot_be(
+    environment: dict[str, str], arguments: list[str], message: str
+) -> None:
+    ended = serve(environment, *arguments)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+
+
+@pytest.mark.parametrize("arguments", [["--nope"], ["--listen"], ["extra"]])
+def test_arguments_that_are_not_known(environment: dict[str, str], arguments: list[str]) -> None:
+    ended = serve(environment, *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("usage: python -m agent")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_second_agent_on_the_same_folder(environment: dict[str, str], tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = serve(environment, f"--state-dir={tmp_path}", "--listen=127.0.0.1:0")
+    message = f"agent: state_dir: another agent serves from {tmp_path}\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+
+
+def test_an_address_in_use(environment: dict[str, str], tmp_path: Path, port: int) -> None:
+    ended = serve(environment, f"--state-dir={tmp_path}", f"--listen=127.0.0.1:{port}")
+    message = (
+        f"agent: listen: 127.0.0.1:{port}: Address already in use"
+        f" (while attempting to bind on address ('127.0.0.1', {port}))\n"
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+
+
+def test_an_address_of_no_machine_here(environment: dict[str, str], tmp_path: Path) -> None:
+    ended = serve(environment, f"--state-dir={tmp_path}", "--listen=192.0.2.1:8420")
+    message = (
+        "agent: listen: 192.0.2.1:8420: Cannot assign requested address"
+        " (while attempting to bind on address ('192.0.2.1', 8420))\n"
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_stop(
+    environment: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    agent = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "agent", "serve"),
+            *(f"--state-dir={tmp_path / 'state'}", "--listen=127.0.0.1:0"),
+        ],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert agent.stdout is not None
+    try:
+        ready = agent.stdout.readline()
+        assert ready.startswith("ready: http://127.0.0.1:")
+        agent.send_signal(number)
+        _, log = agent.communicate(timeout=60)
+    finally:
+        agent.kill()
+    assert agent.returncode == 0
+    assert "INFO agent: stopped; hosts go on running\n" in log
+    assert os.stat(tmp_path / "state").st_mode & 0o777 == 0o700

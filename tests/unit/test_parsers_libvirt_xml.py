@@ -1,0 +1,212 @@
+"""The XML of domains, networks, pools and volumes, from what libvirt printed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agent.errors import InvalidOutput
+from agent.parsers import libvirt_xml
+from agent.parsers.libvirt_xml import Disk, Domain, Interface, Network
+
+from .recorded import virsh
+
+ODD = "fixture: 'single' \"double\" żółw"
+POOL = "/var/lib/libvirt/images/fixture"
+
+
+def uuid(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
+def file_disk(target: str, file: str, device: str = "disk") -> Disk:
+    return Disk(target, device, f"{POOL}/{file}", None, None, ())
+
+
+RUNNING = Domain(
+    name="fixture.example.com",
+    uuid=uuid(1),
+    memory_mib=16,
+    vcpus=1,
+    kernel=False,
+    on_reboot="restart",
+    disks=(
+        file_disk("sda", "fixture.example.com.0.qcow2"),
+        file_disk("sdb", "fixture.example.com.1.qcow2"),
+    ),
+    interfaces=(
+        Interface("52:54:00:00:01:00", "fixture: żółw", "fixbr0", 10, "h0000000000-0"),
+        Interface("52:54:00:00:01:01", "fixture-untagged", "fixbr0", None, "h0000000000-1"),
+    ),
+    console_log=f"/var/log/libvirt/qemu/{uuid(1)}.console.log",
+)
+RUNNING_KEPT = Domain(
+    name=RUNNING.name,
+    uuid=RUNNING.uuid,
+    memory_mib=16,
+    vcpus=1,
+    kernel=False,
+    on_reboot="restart",
+    disks=RUNNING.disks,
+    interfaces=(
+        Interface("52:54:00:00:01:00", "fixture: żółw", None, None, "h0000000000-0"),
+        Interface("52:54:00:00:01:01", "fixture-untagged", None, None, "h0000000000-1"),
+    ),
+    console_log=RUNNING.console_log,
+)
+NETBOOT = Domain(
+    name="fixture-netboot",
+    uuid=uuid(2),
+    memory_mib=16,
+    vcpus=1,
+    kernel=False,
+    on_reboot="destroy",
+    disks=(),
+    interfaces=(Interface("52:54:00:00:02:00", "fixture: żółw", "fixbr0", 10, "h0000000002-0"),),
+    console_log=f"/var/log/libvirt/qemu/{uuid(2)}.console.log",
+)
+OFF = Domain(
+    name=ODD,
+    uuid=uuid(3),
+    memory_mib=16,
+    vcpus=2,
+    kernel=True,
+    on_reboot="restart",
+    disks=(
+        file_disk("sda", "overlay.qcow2"),
+        Disk("sdb", "disk", None, "fixture-pool", "gone.qcow2", ()),
+        Disk("sde", "disk", "/dev/fixture", None, None, ()),
+        file_disk("sdc", "a.iso", "cdrom"),
+        Disk("sdd", "cdrom", None, None, None, ()),
+    ),
+    interfaces=(
+        Interface("52:54:00:00:03:00", ODD, None, None, None),
+        Interface("52:54:00:00:03:01", None, "fixbr0", 20, None),
+    ),
+    console_log=None,
+)
+SPACES = Domain("  fixture  spaces ", uuid(4), 16, 1, False, "restart", (), (), None)
+
+
+@pytest.mark.parametrize(
+    ("case", "domain"),
+    [
+        ("dumpxml-running", RUNNING),
+        ("dumpxml-inactive-running", RUNNING_KEPT),
+        ("dumpxml-netboot", NETBOOT),
+        ("dumpxml-off", OFF),
+        ("dumpxml-inactive-off", OFF),
+        ("dumpxml-spaces", SPACES),
+    ],
+)
+def test_a_domain(case: str, domain: Domain) -> None:
+    assert libvirt_xml.domain(virsh(case)) == domain
+
+
+def test_an_install_ends_at_its_reboot_and_the_kept_form_does_not() -> None:
+    assert libvirt_xml.domain(virsh("dumpxml-netboot")).on_reboot == "destroy"
+    assert libvirt_xml.domain(virsh("dumpxml-inactive-netboot")).on_reboot == "restart"
+
+
+def test_the_images_under_a_running_overlay() -> None:
+    """Made by hand: libvirt names them only while a domain runs on the overlay."""
+    text = """<domain><name>a</name><uuid>b</uuid><memory>1024</memory><vcpu>1</vcpu><devices>
+      <disk type='file' device='disk'><source file='/p/top'/>
+        <backingStore type='file'><source file='/p/middle'/>
+          <backingStore type='file'><source file='/p/base'/><backingStore/></backingStore>
+        </backingStore><target dev='sda' bus='scsi'/></disk></devices></domain>"""
+    assert libvirt_xml.domain(text).disks == (
+        Disk("sda", "disk", "/p/top", None, None, ("/p/middle", "/p/base")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "network", "vlan"),
+    [
+        ("tagged", Network("fixture: żółw", uuid(11), "fixbr0", True, (10,), False), 10),
+        ("untagged", Network("fixture-untagged", uuid(12), "fixbr0", True, (), False), None),
+        ("trunk", Network(ODD, uuid(13), "fixbr0", True, (10, 11), True), None),
+        ("nat", Network("fixture-nat", uuid(14), "fixbr9", False, (), False), None),
+        ("transient", Network("fixture-transient", uuid(15), "fixbr0", True, (12,), False), 12),
+    ],
+)
+def test_a_network(case: str, network: Network, vlan: int | None) -> None:
+    found = libvirt_xml.network(virsh(f"net-dumpxml-{case}"))
+    assert (found, found.vlan) == (network, vlan)
+
+
+def test_one_tag_on_a_trunk_is_no_access_port() -> None:
+    """Made by hand."""
+    text = "<network><name>a</name><uuid>b</uuid><vlan trunk='yes'><tag id='10'/></vlan></network>"
+    found = libvirt_xml.network(text)
+    assert (found, found.vlan) == (Network("a", "b", None, False, (10,), True), None)
+
+
+def test_a_port_of_a_network() -> None:
+    found = libvirt_xml.network_port(virsh("net-port-dumpxml"))
+    assert found == ("fixture.example.com", "52:54:00:00:01:01")
+
+
+def test_the_folder_of_a_pool() -> None:
+    assert libvirt_xml.pool_path(virsh("pool-dumpxml")) == POOL
+
+
+@pytest.mark.parametrize(("case", "backing"), [("base", ()), ("overlay", (f"{POOL}/{ODD}.qcow2",))])
+def test_what_a_volume_is_laid_over(case: str, backing: tuple[str, ...]) -> None:
+    assert libvirt_xml.volume_backing(virsh(f"vol-dumpxml-{case}")) == backing
+
+
+HEAD = "<domain><name>a</name><uuid>b</uuid>"
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "reason", "quoted"),
+    [
+        (libvirt_xml.domain, "", "no XML: no element found: line 1, column 0", ""),
+        (
+            libvirt_xml.domain,
+            "<domain>",
+            "no XML: no element found: line 1, column 8",
+            "<domain>",
+        ),
+        (libvirt_xml.domain, "<network/>", "no <domain>", "<network/>"),
+        (libvirt_xml.network, "<domain/>", "no <network>", "<domain/>"),
+        (libvirt_xml.network_port, "<network/>", "no <networkport>", "<network/>"),
+        (libvirt_xml.pool_path, "<volume/>", "no <pool>", "<volume/>"),
+        (libvirt_xml.pool_path, "<pool/>", "no <target/path>", "<pool />"),
+        (libvirt_xml.volume_backing, "<pool/>", "no <volume>", "<pool/>"),
+        (libvirt_xml.network_port, "<networkport/>", "no <owner/name>", "<networkport />"),
+        (
+            libvirt_xml.domain,
+            "<domain><name/></domain>",
+            "no <name>",
+            "<domain><name /></domain>",
+        ),
+        (
+            libvirt_xml.domain,
+            f"{HEAD}<memory unit='GiB'>1</memory></domain>",
+            "not in KiB",
+            '<memory unit="GiB">1</memory>',
+        ),
+        (
+            libvirt_xml.domain,
+            f"{HEAD}<memory>much</memory></domain>",
+            "<memory> is no number",
+            "much",
+        ),
+        (
+            libvirt_xml.domain,
+            f"{HEAD}<memory>1</memory></domain>",
+            "no <vcpu>",
+            f"{HEAD}<memory>1</memory></domain>",
+        ),
+    ],
+)
+def test_xml_that_cannot_be_read(
+    parse: Callable[[str], Any], text: str, reason: str, quoted: str
+) -> None:
+    with pytest.raises(InvalidOutput) as caught:
+        parse(text)
+    assert caught.value.detail == (
+        f"virsh printed what the agent cannot read ({reason}): {quoted!r}"
+    )

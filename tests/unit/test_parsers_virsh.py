@@ -1,0 +1,298 @@
+"""What virsh prints as lines and tables, from its recorded output."""
+
+import doctest
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.errors import InvalidOutput
+from agent.parsers import virsh as read
+
+from .recorded import Read, batch_outputs, recorded, virsh, virsh_error
+
+ODD = "fixture: 'single' \"double\" żółw"
+UUID = "6f1c1c3e-0000-4000-8000-000000000001"
+
+
+def test_domains() -> None:
+    assert read.uuid_names(virsh("list")) == {
+        "00000000-0000-4000-8000-000000000001": "fixture.example.com",
+        "00000000-0000-4000-8000-000000000002": "fixture-netboot",
+        "00000000-0000-4000-8000-000000000004": "  fixture  spaces ",
+        "00000000-0000-4000-8000-000000000003": ODD,
+    }
+
+
+def test_states_of_domains() -> None:
+    assert read.domain_states(virsh("domstats-state")) == {
+        "  fixture  spaces ": "shut off",
+        ODD: "shut off",
+        "fixture.example.com": "running",
+        "fixture-netboot": "running",
+    }
+
+
+@pytest.mark.parametrize(("number", "word"), list(enumerate(read.STATES)))
+def test_each_state_has_its_word(number: int, word: str) -> None:
+    assert read.domain_states(f"Domain: 'a'\n  state.state={number}\n") == {"a": word}
+
+
+def test_a_domain_without_a_state_has_none() -> None:
+    assert read.domain_states("Domain: 'a'\n\nDomain: 'b'\n  state.state=1\n") == {"b": "running"}
+
+
+@pytest.mark.parametrize(
+    ("case", "names"),
+    [
+        (
+            "net-list-all",
+            ["fixture-nat", "fixture-transient", "fixture-untagged", ODD, "fixture: żółw"],
+        ),
+        ("net-list-active", ["fixture-transient", "fixture-untagged", "fixture: żółw"]),
+        ("net-list-autostart", ["fixture: żółw"]),
+        ("net-list-persistent", ["fixture-nat", "fixture-untagged", ODD, "fixture: żółw"]),
+    ],
+)
+def test_networks(case: str, names: list[str]) -> None:
+    assert read.names(virsh(case)) == names
+
+
+def test_uuids_of_networks() -> None:
+    assert read.uuids(virsh("net-list-uuid")) == [
+        "00000000-0000-4000-8000-000000000014",
+        "00000000-0000-4000-8000-000000000015",
+        "00000000-0000-4000-8000-000000000012",
+        "00000000-0000-4000-8000-000000000013",
+        "00000000-0000-4000-8000-000000000011",
+    ]
+
+
+def test_ports_of_a_network() -> None:
+    heading, rule, *ports = virsh("net-port-list").split()
+    assert (heading, set(rule), len(ports)) == ("UUID", {"-"}, 2)
+    assert read.port_uuids(virsh("net-port-list")) == ports
+
+
+@pytest.mark.parametrize(
+    ("case", "capacities"),
+    [
+        ("running", {"sda": 1 << 30, "sdb": 1 << 30}),
+        ("netboot", {}),
+        ("off", {"sda": 1 << 30, "sdc": 2048}),
+        ("spaces", {}),
+    ],
+)
+def test_capacities_of_disks(case: str, capacities: dict[str, int]) -> None:
+    assert read.disk_capacities(virsh(f"domstats-block-{case}")) == capacities
+
+
+def test_volumes() -> None:
+    assert read.volumes(virsh("vol-list")) == [
+        "  fixture  spaces ",
+        "a.iso",
+        "fixture.example.com.0.qcow2",
+        "fixture.example.com.1.qcow2",
+        f"{ODD}.qcow2",
+        "overlay.qcow2",
+        "漢字.img",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        (" a      /pool/a", "a"),
+        (" a b    /pool/a b", "a b"),
+        (" a      /my pool/a", "a"),
+        (" a      /b /a", "a"),
+        (" a      /b  a/a", "a"),
+        (" x.img x.img   /pool/x.img x.img", "x.img x.img"),
+    ],
+)
+def test_a_volume_is_told_from_its_path(row: str, name: str) -> None:
+    assert read.volumes(f" Name   Path\n-----\n{row}\n\n") == [name]
+
+
+def test_what_is_told_of_a_domain() -> None:
+    assert read.key_values(virsh("dominfo-off")) == {
+        "Id": "-",
+        "Name": ODD,
+        "UUID": "00000000-0000-4000-8000-000000000003",
+        "OS Type": "hvm",
+        "State": "shut off",
+        "CPU(s)": "2",
+        "Max memory": "16384 KiB",
+        "Used memory": "16384 KiB",
+        "Persistent": "yes",
+        "Autostart": "enable",
+        "Managed save": "no",
+        "Security model": "none",
+        "Security DOI": "0",
+    }
+
+
+def test_memory_of_the_hypervisor() -> None:
+    assert read.memory_mib("total  :   24684092 KiB\nfree   :   23346072 KiB\n") == 24105
+    total = virsh("nodememstats").split()[2]
+    assert read.memory_mib(virsh("nodememstats")) == int(total) // 1024
+
+
+EMPTY: list[tuple[Callable[[str], Any], str, Any]] = [
+    (read.uuid_names, "empty-list", {}),
+    (read.domain_states, "empty-domstats-state", {}),
+    (read.names, "empty-net-list-all", []),
+    (read.names, "empty-net-list-active", []),
+    (read.names, "empty-net-list-autostart", []),
+    (read.names, "empty-net-list-persistent", []),
+    (read.uuids, "empty-net-list-uuid", []),
+    (read.port_uuids, "empty-net-port-list", []),
+    (read.volumes, "empty-vol-list", []),
+]
+
+
+@pytest.mark.parametrize(("parse", "case", "nothing"), EMPTY)
+def test_empty_output(parse: Callable[[str], Any], case: str, nothing: Any) -> None:
+    assert parse(virsh(case)) == nothing
+    assert parse("") == nothing
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "message"),
+    [
+        (
+            read.uuid_names,
+            f"{UUID} a\nnonsense\n",
+            "virsh list printed what the agent cannot read (not a UUID and a name): 'nonsense'",
+        ),
+        (
+            read.uuid_names,
+            f"{UUID} \n",
+            f"virsh list printed what the agent cannot read (not a UUID and a name): '{UUID} '",
+        ),
+        (
+            read.uuids,
+            "vlan:10\n",
+            "virsh printed what the agent cannot read (not a UUID): 'vlan:10'",
+        ),
+        (
+            read.port_uuids,
+            " UUID\n----\n x\n",
+            "virsh printed what the agent cannot read (not a UUID): 'x'",
+        ),
+        (
+            read.domain_states,
+            "Domain: 'a'\n  state.state=8\n",
+            "virsh domstats printed what the agent cannot read (an unknown state): "
+            "'  state.state=8'",
+        ),
+        (
+            read.domain_states,
+            "Domain: 'a'\n  state.state=x\n",
+            "virsh domstats printed what the agent cannot read (an unknown state): "
+            "'  state.state=x'",
+        ),
+        (
+            read.domain_states,
+            "nonsense\n",
+            "virsh domstats printed what the agent cannot read (not a domain and not a figure): "
+            "'nonsense'",
+        ),
+        (
+            read.disk_capacities,
+            "  block.0.capacity=1\n",
+            "virsh domstats printed what the agent cannot read (no 'name' in it): "
+            r"'  block.0.capacity=1\n'",
+        ),
+        (
+            read.key_values,
+            "State running\n",
+            "virsh printed what the agent cannot read (not a key and a value): 'State running'",
+        ),
+        (
+            read.memory_mib,
+            "total: 1 MiB\n",
+            "virsh nodememstats printed what the agent cannot read (no total in KiB): "
+            r"'total: 1 MiB\n'",
+        ),
+        (
+            read.memory_mib,
+            "",
+            "virsh nodememstats printed what the agent cannot read (no total in KiB): ''",
+        ),
+        (
+            read.volumes,
+            " Name   Path\n-----\n sda   pool/target\n",
+            "virsh vol-list printed what the agent cannot read (not a volume and its path): "
+            "' sda   pool/target'",
+        ),
+    ],
+)
+def test_output_that_cannot_be_read(parse: Callable[[str], Any], text: str, message: str) -> None:
+    with pytest.raises(InvalidOutput) as caught:
+        parse(text)
+    assert caught.value.detail == message
+
+
+def test_a_batch_is_cut_into_its_answers() -> None:
+    gone = "error: failed to get domain '00000000-0000-4000-8000-00000000dead'\n"
+    no_pool = (
+        "error: failed to get pool 'gone'\n"
+        "error: Storage pool not found: no storage pool with matching name 'gone'\n"
+    )
+    out, err = recorded("virsh-9.0.0.batch.out"), recorded("virsh-9.0.0.batch.err")
+    assert read.replies(out, err, "MARK", 5) == [
+        (virsh("list"), ""),
+        ("\n\n", gone),
+        (f"\n{virsh('net-list-all')}", ""),
+        ("\n\n", no_pool),
+        (f"\n{virsh('net-list-autostart')}", ""),
+    ]
+
+
+def test_the_tests_make_batches_as_virsh_does() -> None:
+    reads = [
+        Read("list", virsh("list")),
+        Read("dumpxml", stderr=virsh_error("dumpxml-gone")),
+        Read("net-list --all", virsh("net-list-all")),
+        Read("vol-list", stderr=virsh_error("pool-not-found").replace("fixture-pool", "gone")),
+        Read("net-list --autostart", virsh("net-list-autostart")),
+    ]
+    assert batch_outputs(reads) == (
+        recorded("virsh-9.0.0.batch.out"),
+        recorded("virsh-9.0.0.batch.err"),
+    )
+
+
+TEXT = st.text(st.characters(exclude_characters="\n")).filter(lambda line: line != "MARK")
+
+
+@given(st.lists(st.lists(TEXT)))
+def test_a_batch_holds_any_text(answers: list[list[str]]) -> None:
+    texts = ["".join(f"{line}\n" for line in lines) for lines in answers]
+    out = "".join(f"{text}MARK\n" for text in texts)
+    err = "error: MARK\n" * len(texts)
+    assert read.replies(out, err, "MARK", len(texts)) == [(text, "") for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr"),
+    [
+        ("a\nMARK\n", "error: MARK\nerror: MARK\n"),
+        ("a\nMARK\nMARK\n", "error: MARK\n"),
+        ("a\nMARK\nb", "error: MARK\n"),
+    ],
+)
+def test_a_batch_that_was_cut_off(stdout: str, stderr: str) -> None:
+    with pytest.raises(InvalidOutput) as caught:
+        read.replies(stdout, stderr, "MARK", 2)
+    assert caught.value.detail == (
+        "virsh printed what the agent cannot read (not the 2 answers asked for): "
+        f"{stdout + stderr!r}"
+    )
+
+
+def test_the_examples_in_the_docstrings() -> None:
+    assert doctest.testmod(read) == (0, 5)

@@ -1,0 +1,278 @@
+"""Commands as real processes: bounded, in a group of their own, in a clean environment."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_subprocess import FakeProcess
+
+from agent import run
+from agent.errors import CommandFailed, CommandTimeout, Interrupted, ToolMissing
+from agent.run import Runner
+
+
+@pytest.fixture
+def runner() -> Runner:
+    return Runner({"": 20.0})
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, for ten seconds at most."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not come true")
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_outputs_and_exit_code(runner: Runner) -> None:
+    result = runner.run(("sh", "-c", "echo out; echo err >&2; exit 3"))
+    assert (result.argv[0], result.exit_code) == ("sh", 3)
+    assert (result.stdout, result.stderr) == ("out\n", "err\n")
+
+
+def test_an_end_by_a_signal_is_a_negative_exit_code(runner: Runner) -> None:
+    assert runner.run(("sh", "-c", "kill -KILL $$")).exit_code == -signal.SIGKILL
+
+
+def test_stdin_is_given_and_closed(runner: Runner) -> None:
+    text = "żółw\n" * 100_000
+    assert runner.run(("cat",), text).stdout == text
+
+
+@pytest.mark.parametrize("stdin", [None, ""])
+def test_stdin_is_empty(runner: Runner, stdin: str | None) -> None:
+    result = runner.run(("cat",), stdin)
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_stdin_that_nobody_reads_is_no_failure(runner: Runner) -> None:
+    assert runner.run(("true",), "x" * 1_000_000).exit_code == 0
+
+
+def test_output_that_is_not_utf_8(runner: Runner) -> None:
+    result = runner.run(("printf", r"a\377b\n"))
+    assert result.stdout == "a\ufffdb\n"
+
+
+def test_arguments_pass_through_no_shell(runner: Runner) -> None:
+    assert runner.run(("printf", "%s", "$HOME; `id` 'a'")).stdout == "$HOME; `id` 'a'"
+
+
+def test_the_environment(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/nowhere",
+        "LANG": "de_DE.UTF-8",
+        "LANGUAGE": "de",
+        "LC_ALL": "de_DE.UTF-8",
+        "LC_MESSAGES": "de_DE.UTF-8",
+        "LIBVIRT_DEFAULT_URI": "test:///default",
+        "PYTHONPATH": "/nowhere",
+        "http_proxy": "http://proxy:1",
+        "HTTPS_PROXY": "http://proxy:2",
+        "no_proxy": "localhost",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert sorted(runner.run(("env",)).stdout.splitlines()) == [
+        "HOME=/nowhere",
+        "HTTPS_PROXY=http://proxy:2",
+        "LC_ALL=C.UTF-8",
+        "PATH=/usr/bin:/bin",
+        "http_proxy=http://proxy:1",
+        "no_proxy=localhost",
+    ]
+
+
+def test_a_search_path_where_there_is_none(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PATH")
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    assert path in runner.run(("/usr/bin/env",)).stdout.splitlines()
+
+
+def test_the_working_folder(runner: Runner) -> None:
+    assert runner.run(("pwd",)).stdout == "/\n"
+
+
+def test_a_tool_that_is_missing(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with pytest.raises(ToolMissing) as caught:
+        runner.run(("no-such-tool", "x"))
+    assert caught.value.detail == (
+        "no-such-tool cannot be run: no-such-tool: No such file or directory"
+    )
+    assert caught.value.facts() == {
+        "command": "no-such-tool x",
+        "exit_code": None,
+        "stderr": "no-such-tool: No such file or directory",
+    }
+
+
+def test_a_tool_that_may_not_be_run(runner: Runner, tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.touch(mode=0o644)
+    with pytest.raises(ToolMissing) as caught:
+        runner.run((str(tool),))
+    assert caught.value.detail == f"{tool} cannot be run: {tool}: Permission denied"
+
+
+def test_the_limit_of_a_tool_is_its_own(fp: FakeProcess) -> None:
+    limits: list[float] = []
+
+    class Timed(Runner):
+        def _communicate(self, process, stdin, limit):  # type: ignore[no-untyped-def]
+            limits.append(limit)
+            return super()._communicate(process, stdin, limit)
+
+    runner = Timed({"virsh": 1.0, "": 2.0})
+    for tool in ("virsh", "ovs-vsctl"):
+        fp.register([tool])
+        runner.run((tool,))
+    assert limits == [1.0, 2.0]
+
+
+def test_how_a_process_is_started(fp: FakeProcess) -> None:
+    recorder = fp.register(["virsh", "list"])
+    Runner({"": 1.0}).run(("virsh", "list"))
+    kwargs = recorder.calls[0].kwargs
+    assert kwargs is not None
+    assert {name: kwargs[name] for name in ("cwd", "process_group", "stdin")} == {
+        "cwd": "/",
+        "process_group": 0,
+        "stdin": subprocess.DEVNULL,
+    }
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give commands next to no time to clean up: these use none."""
+    monkeypatch.setattr(run, "_GRACE_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_past_its_limit_the_whole_group_is_killed(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    with pytest.raises(CommandTimeout) as caught:
+        Runner({"": 1.0}).run(("sh", "-c", f"sleep 600 & echo $! > {pid}; echo begun >&2; wait"))
+    assert caught.value.detail == "sh was killed: it ran past its limit of 1 s: begun"
+    assert caught.value.exit_code is None
+    grandchild = int(pid.read_text())
+    wait_until(lambda: not lives(grandchild))
+
+
+def test_a_process_may_clean_up_past_its_limit(tmp_path: Path) -> None:
+    cleaned = tmp_path / "cleaned"
+    script = f"trap 'touch {cleaned}; exit 1' INT; while :; do sleep 0.05; done"
+    with pytest.raises(CommandTimeout):
+        Runner({"": 1.0}).run(("sh", "-c", script))
+    assert cleaned.exists()
+
+
+def test_what_a_process_leaves_in_its_group_is_killed(tmp_path: Path) -> None:
+    """It ends on SIGINT, which a shell's background job ignores, and keeps no output open."""
+    pid = tmp_path / "pid"
+    leave = f"sleep 600 >/dev/null 2>&1 & echo $! > {pid}; wait"
+    with pytest.raises(CommandTimeout):
+        Runner({"": 1.0}).run(("sh", "-c", leave))
+    left = int(pid.read_text())
+    wait_until(lambda: not lives(left))
+
+
+def ignores_sigint(pid: Path) -> tuple[str, ...]:
+    return ("sh", "-c", f"trap '' INT; echo $$ > {pid}; exec sleep 600")
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_a_process_that_ignores_sigint_is_killed(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    with pytest.raises(CommandTimeout):
+        Runner({"": 1.0}).run(ignores_sigint(pid))
+    assert not lives(int(pid.read_text()))
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_one_that_left_the_group_does_not_hold_the_runner(tmp_path: Path) -> None:
+    """It keeps the outputs open: the runner lets it have them."""
+    pid = tmp_path / "pid"
+    leave = f"setsid sh -c 'echo $$ > {pid}; exec sleep 600' & wait"
+    with pytest.raises(CommandTimeout):
+        Runner({"": 1.0}).run(("sh", "-c", leave))
+    left = int(pid.read_text())
+    assert lives(left)
+    os.kill(left, signal.SIGKILL)
+
+
+class Running:
+    """A command that runs in a thread of its own, once it has made the file it is given."""
+
+    def __init__(self, runner: Runner, argv: tuple[str, ...], begun: Path) -> None:
+        self.error: CommandFailed | None = None
+        self._thread = threading.Thread(target=self._run, args=(runner, argv))
+        self._thread.start()
+        wait_until(begun.exists)
+
+    def _run(self, runner: Runner, argv: tuple[str, ...]) -> None:
+        try:
+            runner.run(argv)
+        except CommandFailed as error:
+            self.error = error
+
+    def ended(self) -> CommandFailed | None:
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        return self.error
+
+
+def test_interrupt_ends_every_command(runner: Runner, tmp_path: Path) -> None:
+    files = [tmp_path / "a", tmp_path / "b"]
+    running = [
+        Running(runner, ("sh", "-c", f"touch {file}; exec sleep 600"), file) for file in files
+    ]
+    runner.interrupt()
+    for command in running:
+        error = command.ended()
+        assert isinstance(error, Interrupted)
+        assert error.detail == "sh was killed because the agent is stopping"
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_interrupt_kills_one_that_ignores_sigint(runner: Runner, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    running = Running(runner, ignores_sigint(pid), pid)
+    runner.interrupt()
+    assert isinstance(running.ended(), Interrupted)
+
+
+def test_interrupt_ends_a_command_that_is_being_started(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hit(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            runner.interrupt()
+
+    monkeypatch.setattr(subprocess, "Popen", Hit)
+    with pytest.raises(Interrupted) as caught:
+        runner.run(("sleep", "600"))
+    assert caught.value.detail == "sleep was killed because the agent is stopping"
+
+
+def test_interrupt_with_nothing_to_end(runner: Runner) -> None:
+    runner.interrupt()
+    assert runner.run(("true",)).exit_code == 0

@@ -1,0 +1,440 @@
+"""What a request may hold, field by field."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import host_plans, network_plans
+from agent.config import Config
+from agent.errors import InvalidRequest
+from agent.host_plans import HostRequest
+from agent.hypervisor import NewHostFacts
+from agent.network_plans import NetworkRequest
+from agent.parsers.libvirt_xml import Network
+from agent.schemas import host_request, network_request
+
+from .golden import UUID
+from .test_commands_virt_install import sub_options
+
+HOST = {"memory": 512, "disks": [8], "networks": ["vlan:10"]}
+INSTALL = {**HOST, "install": True, "location": "http://mirror.example.com/debian"}
+NETWORK = {"bridge": "br0", "vlan": 10}
+FIELDS = "memory, disks, networks, install, location, cmdline, console, vcpus, autostart"
+
+
+def refused(read: Any, name: str, body: Any) -> dict[str, str]:
+    """The fields that are refused, and why."""
+    with pytest.raises(InvalidRequest) as caught:
+        read(name, body)
+    return {error.field: error.detail for error in caught.value.errors}
+
+
+def test_a_host_with_all_fields() -> None:
+    body = {
+        "memory": 8192,
+        "disks": [8, 100],
+        "networks": ["vlan:10", "a 'b' \"c\" ż"],
+        "install": True,
+        "location": "https://mirror.example.com:8443/debian",
+        "cmdline": 'auto=true foo="a, b"',
+        "console": True,
+        "vcpus": 4,
+        "autostart": True,
+    }
+    assert host_request("ns.example.com", body) == HostRequest(
+        name="ns.example.com",
+        memory=8192,
+        disks=(8, 100),
+        networks=("vlan:10", "a 'b' \"c\" ż"),
+        install=True,
+        location="https://mirror.example.com:8443/debian",
+        cmdline='auto=true foo="a, b"',
+        console=True,
+        vcpus=4,
+        autostart=True,
+    )
+
+
+def test_a_host_with_the_required_fields() -> None:
+    assert host_request("ns", HOST) == HostRequest("ns", 512, (8,), ("vlan:10",))
+
+
+def test_a_whole_number_with_a_point_is_an_integer() -> None:
+    request = host_request("ns", {"memory": 512.0, "disks": [8.0], "networks": [], "vcpus": 2.0})
+    assert repr(request) == repr(HostRequest("ns", 512, (8,), (), vcpus=2))
+    assert repr(network_request("a", {"bridge": "br0", "vlan": 10.0})) == repr(
+        NetworkRequest("a", "br0", 10)
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (None, {"body": "None is not of type 'object'"}),
+        ([], {"body": "[] is not of type 'object'"}),
+        ("x", {"body": "'x' is not of type 'object'"}),
+        (
+            {},
+            {
+                "memory": "is required",
+                "disks": "is required",
+                "networks": "is required",
+            },
+        ),
+        (
+            {**HOST, "size": 1, "Memory": 2},
+            {
+                "Memory": f"there is no such field; there are {FIELDS}",
+                "size": f"there is no such field; there are {FIELDS}",
+            },
+        ),
+        ({**HOST, "memory": "512"}, {"memory": "'512' is not of type 'integer'"}),
+        ({**HOST, "memory": 512.5}, {"memory": "512.5 is not of type 'integer'"}),
+        ({**HOST, "memory": True}, {"memory": "True is not of type 'integer'"}),
+        ({**HOST, "memory": None}, {"memory": "None is not of type 'integer'"}),
+        ({**HOST, "memory": 0}, {"memory": "0 is less than the minimum of 1"}),
+        (
+            {**HOST, "memory": 1 << 43},
+            {"memory": "8796093022208 is greater than the maximum of 8796093022207"},
+        ),
+        ({**HOST, "disks": 8}, {"disks": "8 is not of type 'array'"}),
+        (
+            {**HOST, "disks": [8, 0, "1"]},
+            {
+                "disks[1]": "0 is less than the minimum of 1",
+                "disks[2]": "'1' is not of type 'integer'",
+            },
+        ),
+        (
+            {**HOST, "disks": [2097153]},
+            {"disks[0]": "2097153 is greater than the maximum of 2097152"},
+        ),
+        ({**HOST, "disks": [1] * 65}, {"disks": f"{[1] * 65} is too long"[:200] + "..."}),
+        ({**HOST, "networks": "vlan:10"}, {"networks": "'vlan:10' is not of type 'array'"}),
+        ({**HOST, "networks": [1]}, {"networks[0]": "1 is not of type 'string'"}),
+        ({**HOST, "networks": ["a"] * 25}, {"networks": f"{['a'] * 25} is too long"}),
+        ({**HOST, "install": 1}, {"install": "1 is not of type 'boolean'"}),
+        ({**HOST, "autostart": "yes"}, {"autostart": "'yes' is not of type 'boolean'"}),
+        ({**HOST, "vcpus": 0}, {"vcpus": "0 is less than the minimum of 1"}),
+        ({**HOST, "vcpus": 256}, {"vcpus": "256 is greater than the maximum of 255"}),
+        (
+            {**HOST, "location": "http://a/", "cmdline": "", "console": False},
+            {
+                "location": 'goes with "install": true only',
+                "cmdline": 'goes with "install": true only',
+                "console": 'goes with "install": true only',
+            },
+        ),
+        (
+            {**HOST, "install": False, "location": "http://a/"},
+            {"location": 'goes with "install": true only'},
+        ),
+        (
+            {**HOST, "install": True, "cmdline": "a", "console": True},
+            {
+                "cmdline": "goes with a location only: a network boot brings its own kernel"
+                " parameters",
+                "console": "goes with a location only: a network boot brings its own kernel"
+                " parameters",
+            },
+        ),
+        (
+            {**HOST, "install": True, "networks": []},
+            {"networks": "an install without a location boots from a network; name one"},
+        ),
+        ({**INSTALL, "location": None}, {"location": "None is not of type 'string'"}),
+        ({**INSTALL, "console": "yes"}, {"console": "'yes' is not of type 'boolean'"}),
+        (
+            {**INSTALL, "location": ""},
+            {"location": "it has characters that a URL must have percent-encoded"},
+        ),
+        (
+            {**INSTALL, "location": "http://a/b c"},
+            {"location": "it has characters that a URL must have percent-encoded"},
+        ),
+        (
+            {**INSTALL, "location": "http://a/ż"},
+            {"location": "it has characters that a URL must have percent-encoded"},
+        ),
+        (
+            {**INSTALL, "location": "/srv/debian.iso"},
+            {"location": "it is not a http, https or ftp URL"},
+        ),
+        (
+            {**INSTALL, "location": "file:///etc/passwd"},
+            {"location": "it is not a http, https or ftp URL"},
+        ),
+        (
+            {**INSTALL, "location": "http:///debian"},
+            {"location": "it is a URL without a usable host"},
+        ),
+        (
+            {**INSTALL, "location": "http://a:0/"},
+            {"location": "it is a URL without a usable host"},
+        ),
+        (
+            {**INSTALL, "location": "http://a:65536/"},
+            {"location": "it is no URL: Port out of range 0-65535"},
+        ),
+        (
+            {**INSTALL, "location": "http://[::1/"},
+            {"location": "it is no URL: Invalid IPv6 URL"},
+        ),
+        (
+            {**INSTALL, "cmdline": "a\nb"},
+            {"cmdline": r"it has the character '\n', which no kernel command line can hold"},
+        ),
+        (
+            {**INSTALL, "cmdline": "a\ud800"},
+            {"cmdline": r"it has the character '\ud800', which no kernel command line can hold"},
+        ),
+        (
+            {**INSTALL, "cmdline": "a\uffff"},
+            {"cmdline": r"it has the character '\uffff', which no kernel command line can hold"},
+        ),
+        (
+            {**INSTALL, "cmdline": " a"},
+            {"cmdline": "it begins or ends with a space, which would be lost"},
+        ),
+        (
+            {**INSTALL, "cmdline": "ż" * 1024},
+            {"cmdline": "it has 2048 bytes, and the kernel reads 2047"},
+        ),
+        (
+            {"disks": [0], "vcpus": "2", "extra": 1, "console": True},
+            {
+                "memory": "is required",
+                "networks": "is required",
+                "extra": f"there is no such field; there are {FIELDS}",
+                "disks[0]": "0 is less than the minimum of 1",
+                "vcpus": "'2' is not of type 'integer'",
+                "console": 'goes with "install": true only',
+            },
+        ),
+    ],
+)
+def test_a_host_that_is_refused(body: Any, errors: dict[str, str]) -> None:
+    assert refused(host_request, "ns.example.com", body) == errors
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://mirror/debian",
+        "https://user:word@mirror.example.com:8443/debian?a=1,2#x",
+        "ftp://192.0.2.1/",
+        "http://[2001:db8::1]:80/",
+        "HTTP://MIRROR/",
+    ],
+)
+def test_a_location(location: str) -> None:
+    assert host_request("ns", {**INSTALL, "location": location}).location == location
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ([], {"body": "[] is not of type 'object'"}),
+        ({}, {"bridge": "is required", "vlan": "is required"}),
+        (
+            {**NETWORK, "tag": 1},
+            {"tag": "there is no such field; there are bridge, vlan"},
+        ),
+        ({**NETWORK, "bridge": 1}, {"bridge": "1 is not of type 'string'"}),
+        *(
+            (
+                {**NETWORK, "bridge": bridge},
+                {
+                    "bridge": f"{bridge!r} does not match "
+                    r"'^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}\\Z'"
+                },
+            )
+            for bridge in ("", "-br0", "br 0", "br0\n", "br/0", "żółw", "a" * 16, ".")
+        ),
+        ({**NETWORK, "vlan": 0}, {"vlan": "0 is less than the minimum of 1"}),
+        ({**NETWORK, "vlan": 4095}, {"vlan": "4095 is greater than the maximum of 4094"}),
+        ({**NETWORK, "vlan": "10"}, {"vlan": "'10' is not of type 'integer'"}),
+        ({**NETWORK, "vlan": 1.5}, {"vlan": "1.5 is not of type 'integer'"}),
+    ],
+)
+def test_a_network_that_is_refused(body: Any, errors: dict[str, str]) -> None:
+    assert refused(network_request, "vlan:10", body) == errors
+
+
+NOT_A_HOST = "is not an RFC 1123 host name"
+NOT_A_NETWORK = "is not letters, digits and . _ : -, not starting with - or ."
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", f"'' {NOT_A_HOST}"),
+        ("-a", f"'-a' {NOT_A_HOST}"),
+        ("a-", f"'a-' {NOT_A_HOST}"),
+        ("a..b", f"'a..b' {NOT_A_HOST}"),
+        ("a.", f"'a.' {NOT_A_HOST}"),
+        ("a_b", f"'a_b' {NOT_A_HOST}"),
+        ("a b", f"'a b' {NOT_A_HOST}"),
+        ("a\n", rf"'a\n' {NOT_A_HOST}"),
+        ("żółw", f"'żółw' {NOT_A_HOST}"),
+        ("a/b", f"'a/b' {NOT_A_HOST}"),
+        ("٣", f"'٣' {NOT_A_HOST}"),
+        ("a" * 64, f"{'a' * 64!r} {NOT_A_HOST}"),
+        ("1", "'1' is all digits, which virsh takes for a number"),
+        (UUID, f"{UUID!r} has the shape of a UUID, which virsh takes it for"),
+        (
+            UUID.replace("-", "").upper(),
+            f"{UUID.replace('-', '').upper()!r} has the shape of a UUID, which virsh takes it for",
+        ),
+        (
+            ".".join(["a" * 62] + ["a" * 61] * 3),
+            "it has 248 characters, and libvirt takes 247",
+        ),
+    ],
+)
+def test_a_name_that_no_host_can_have(name: str, why: str) -> None:
+    assert refused(host_request, name, {**HOST, "disks": []}) == {"name": why}
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", f"'' {NOT_A_NETWORK}"),
+        ("-a", f"'-a' {NOT_A_NETWORK}"),
+        (".a", f"'.a' {NOT_A_NETWORK}"),
+        ("a b", f"'a b' {NOT_A_NETWORK}"),
+        ("a\n", rf"'a\n' {NOT_A_NETWORK}"),
+        ("a/b", f"'a/b' {NOT_A_NETWORK}"),
+        ("ż", f"'ż' {NOT_A_NETWORK}"),
+        ("10", "'10' is all digits, which virsh takes for a number"),
+        (UUID, f"{UUID!r} has the shape of a UUID, which virsh takes it for"),
+        ("a" * 248, "it has 248 characters, and libvirt takes 247"),
+    ],
+)
+def test_a_name_that_no_network_can_have(name: str, why: str) -> None:
+    assert refused(network_request, name, NETWORK) == {"name": why}
+
+
+@pytest.mark.parametrize("name", ["a", "ns.example.com", "1a", "0.0", "A-1", "x" * 63])
+def test_a_name_of_a_host(name: str) -> None:
+    assert host_request(name, HOST).name == name
+
+
+@pytest.mark.parametrize("name", ["a", "vlan:10", "_", ":", "ns_example_com_vlan_10", "a.b-c"])
+def test_a_name_of_a_network(name: str) -> None:
+    assert network_request(name, NETWORK).name == name
+
+
+def test_a_name_that_leaves_no_room_for_its_disks() -> None:
+    name = ".".join(["a" * 61] * 4)
+    assert len(name) == 247
+    assert refused(host_request, name, {**HOST, "disks": [1] * 11}) == {
+        "name": "with 11 disks it is 1 too long for their files"
+    }
+    assert host_request(name, {**HOST, "disks": [1] * 10}).name == name
+
+
+def test_a_long_value_is_cut_in_the_message() -> None:
+    errors = refused(host_request, "ns", {**HOST, "memory": "x" * 1000, "y" * 1000: 1})
+    assert errors == {
+        "memory": f"'{'x' * 199}...",
+        f"{'y' * 200}...": f"there is no such field; there are {FIELDS}",
+    }
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner),
+)
+FIELD = st.sampled_from([*FIELDS.split(", "), "bridge", "vlan"])
+
+
+@given(ANY_TEXT, JSON | st.dictionaries(FIELD, JSON))
+def test_any_json_is_a_request_or_refused(name: str, body: Any) -> None:
+    for read, kind in ((host_request, HostRequest), (network_request, NetworkRequest)):
+        try:
+            request = read(name, body)
+        except InvalidRequest as error:
+            json.dumps(error.facts())
+        else:
+            assert isinstance(request, kind)
+
+
+FACTS = NewHostFacts(
+    domains=frozenset(),
+    networks=(Network("vlan:10", UUID, "br0", True, (10,), False),),
+    active_networks=frozenset({"vlan:10"}),
+    bridges=frozenset({"br0"}),
+    volumes=frozenset(),
+    memory_mib=1024,
+)
+# Text, and text that is more often than not what the agent takes.
+NAME = ANY_TEXT | st.from_regex(r"-?[A-Za-z0-9._:-]{1,20}", fullmatch=True)
+LOCATION = ANY_TEXT | st.from_regex(r"http://[a-z0-9.\[\]:@-]{1,9}/[!-~]{0,30}", fullmatch=True)
+CMDLINE = ANY_TEXT | st.from_regex(r"[ -~]{0,40}", fullmatch=True)
+
+
+def arguments(name: str, body: dict[str, Any]) -> list[str] | None:
+    """The virt-install of a host, None when the request is refused."""
+    try:
+        request = host_request(name, body)
+    except InvalidRequest:
+        return None
+    plan = host_plans.create(request, FACTS, Config(), UUID, "kvm")
+    return list(plan.steps[-2].command.argv)
+
+
+USUAL = arguments("ns.example.com", INSTALL)
+
+
+def differing(argv: list[str]) -> list[str]:
+    """The arguments that are not those of the usual install; there are as many."""
+    assert USUAL is not None
+    usual = [word for word in argv if not word.startswith("--extra-args=")]
+    assert len(usual) == len(USUAL)
+    return [word for word in argv if word not in USUAL]
+
+
+@given(NAME)
+def test_any_host_name_stands_whole_or_is_refused(name: str) -> None:
+    argv = arguments(name, INSTALL)
+    if argv is not None:
+        assert differing(argv) == [
+            f"--name={name}",
+            f'--disk=vol="staging/{name}.0.qcow2",bus=scsi,address.type=drive,'
+            "address.controller=0,address.bus=0,address.target=0,address.unit=0",
+        ]
+
+
+@given(LOCATION)
+def test_any_location_stands_whole_or_is_refused(location: str) -> None:
+    argv = arguments("ns.example.com", {**INSTALL, "location": location})
+    if argv is not None:
+        (word,) = differing(argv) or [f'--location=location="{location}"']
+        assert word.startswith("--location=")
+        assert sub_options(word) == [("location", location)]
+
+
+@given(CMDLINE)
+def test_any_cmdline_stands_whole_or_is_refused(cmdline: str) -> None:
+    argv = arguments("ns.example.com", {**INSTALL, "cmdline": cmdline})
+    if argv is not None:
+        assert differing(argv) == ([f"--extra-args={cmdline}"] if cmdline else [])
+
+
+@given(NAME, NAME)
+def test_any_network_stands_whole_or_is_refused(name: str, bridge: str) -> None:
+    try:
+        request = network_request(name, {"bridge": bridge, "vlan": 10})
+    except InvalidRequest:
+        return
+    plan = network_plans.create(request, (), {bridge}, Config(), UUID)
+    define, *others = [step.command for step in plan.steps]
+    assert define.argv[2:] == ("net-define", "--file=/dev/stdin")
+    assert f"<name>{name}</name>" in (define.stdin or "")
+    assert f'<bridge name="{bridge}" />' in (define.stdin or "")
+    assert {command.argv[3] for command in others} == {f"--network={UUID}"}

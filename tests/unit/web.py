@@ -1,0 +1,122 @@
+"""The application over fake commands, and the commands that a request makes it run."""
+
+from typing import Any
+
+import falcon.testing
+from pytest_subprocess import FakeProcess
+
+from agent.app import create_app
+from agent.config import Config
+from agent.executor import Executor
+from agent.health import Health
+from agent.hosts import Hosts
+from agent.hypervisor import Hypervisor
+from agent.networks import Networks
+from agent.run import Runner
+
+from .recorded import URI, Read, batch_argv, batch_outputs, virsh, virsh_error
+
+POOL = "/var/lib/libvirt/images/fixture"
+CONFIG = Config(pool="fixture-pool", pool_path=POOL)
+ODD = "fixture: 'single' \"double\" żółw"
+
+
+def uuid(number: int) -> str:
+    """The UUID of one of the recorded domains (from 1) and networks (from 11)."""
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
+class Agent:
+    """A client of the application, and the fake commands under it.
+
+    New hosts and networks get the UUIDs of the recorded ones, so that those can be the
+    answer to a create.
+    """
+
+    def __init__(self, fp: FakeProcess) -> None:
+        self.fp = fp
+        self.ran: list[list[str]] = []
+        runner = Runner(CONFIG.limits())
+        hypervisor = Hypervisor(runner, CONFIG, mark=lambda: "MARK")
+        self.executor = Executor(runner)
+        app = create_app(
+            Hosts(hypervisor, CONFIG, lambda: "qemu", new_uuid=lambda: uuid(1)),
+            Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
+            self.executor,
+            Health(hypervisor),
+        )
+        self.app = app
+        self._client = falcon.testing.TestClient(app)
+
+    def __call__(self, method: str, path: str, **more: Any) -> falcon.testing.Result:
+        """Make a request."""
+        return self._client.simulate_request(method, path, **more)
+
+    def reads(self, *reads: Read) -> None:
+        """Expect one virsh that carries these reads out."""
+        stdout, stderr = batch_outputs(reads)
+        self.fp.register(batch_argv(reads), stdout=stdout, stderr=stderr)
+
+    def runs(
+        self, *argv: str, stdout: str = "", stderr: str = "", returncode: int = 0, **more: Any
+    ) -> Any:
+        """Expect a command; answers what records its calls."""
+        return self.fp.register(
+            list(argv), stdout=stdout, stderr=stderr, returncode=returncode, **more
+        )
+
+    def virsh(self, *words: str, **more: Any) -> Any:
+        """Expect a virsh that makes a change."""
+        return self.runs("virsh", f"--connect={URI}", *words, **more)
+
+    def out_of_reach(self, *reads: Read) -> None:
+        """Expect one virsh of these reads, which finds no libvirt."""
+        self.fp.register(batch_argv(reads), stderr=virsh_error("out-of-reach"), returncode=1)
+
+
+LIST = Read("list --all --uuid --name", virsh("list"))
+EMPTY_LIST = Read("list --all --uuid --name", virsh("empty-list"))
+STATES = Read("domstats --state", virsh("domstats-state"))
+NET_UUIDS = Read("net-list --all --uuid", virsh("net-list-uuid"))
+NET_ALL = Read("net-list --all --name", virsh("net-list-all"))
+NET_ACTIVE = Read("net-list --name", virsh("net-list-active"))
+NET_AUTOSTART = Read("net-list --all --name --autostart", virsh("net-list-autostart"))
+NET_PERSISTENT = Read("net-list --all --name --persistent", virsh("net-list-persistent"))
+NET_ROWS = (NET_ALL, NET_ACTIVE, NET_AUTOSTART, NET_PERSISTENT)
+# In the order in which `net-list --uuid` has them.
+NETWORKS = tuple(
+    Read(f"net-dumpxml {uuid(number)}", virsh(f"net-dumpxml-{case}"))
+    for number, case in (
+        (14, "nat"),
+        (15, "transient"),
+        (12, "untagged"),
+        (13, "trunk"),
+        (11, "tagged"),
+    )
+)
+POOL_XML = Read("pool-dumpxml fixture-pool", virsh("pool-dumpxml"))
+MEMORY = Read("nodememstats", virsh("nodememstats"))
+LIST_BR = ("ovs-vsctl", "--timeout=10", "list-br")
+INTERFACES = (
+    *("ovs-vsctl", "--timeout=10", "--format=json", "--columns=name,external_ids"),
+    *("list", "Interface"),
+)
+
+
+def details(number: int, case: str) -> tuple[Read, ...]:
+    """The reads of all that is shown of a recorded domain."""
+    return (
+        Read(f"dominfo {uuid(number)}", virsh(f"dominfo-{case}")),
+        Read(f"dumpxml {uuid(number)}", virsh(f"dumpxml-{case}")),
+        Read(f"domstats --block {uuid(number)}", virsh(f"domstats-block-{case}")),
+        POOL_XML,
+    )
+
+
+def definitions() -> tuple[Read, ...]:
+    """The reads of both definitions of every recorded domain, in the order of `list`."""
+    return tuple(
+        Read(f"dumpxml {flag}{uuid(number)}", virsh(f"dumpxml-{kind}{case}"))
+        for number, case in ((1, "running"), (2, "netboot"), (4, "spaces"), (3, "off"))
+        for flag, kind in (("", ""), ("--inactive ", "inactive-"))
+    )
