@@ -1,0 +1,126 @@
+"""The tests' own corner of the machine, and agents that work in it."""
+
+import functools
+import http.server
+import itertools
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sh
+
+from . import stack
+from .daemon import PROJECT, Agent, running, serving
+from .faults import Faults
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of every agent's log with a failure."""
+    report = yield
+    if report.failed:
+        for number, agent in enumerate(running):
+            report.sections.append((f"stderr of agent {number}", agent.log()[-4000:]))
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole_stack() -> Iterator[None]:
+    """A pool, a bridge, two networks; at the end nothing that is the tests' own is left."""
+    stack.require()
+    try:
+        stack.set_up()
+        fetched = stack.fetched_files()
+        yield
+        stack.wait_for_no_more_than(fetched)
+    finally:
+        stack.tear_down()
+    assert stack.remains() == []
+
+
+@pytest.fixture(autouse=True)
+def swept(whole_stack: None) -> Iterator[None]:
+    """Remove what a test leaves, whether it meant to or failed."""
+    yield
+    stack.sweep()
+
+
+@pytest.fixture(scope="session")
+def agent(whole_stack: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    """The agent that most tests ask."""
+    with serving(Agent(tmp_path_factory.mktemp("agent"))) as started:
+        yield started
+
+
+@pytest.fixture
+def start_agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
+    """Start agents with settings of their own; each must end with exit status 0."""
+    with ExitStack() as started:
+        numbers = itertools.count()
+
+        def start(**settings: Any) -> Agent:
+            new = Agent(tmp_path / f"agent{next(numbers)}", **settings)
+            return started.enter_context(serving(new))
+
+        yield start
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Faults:
+    """A folder of tools that go wrong, for an agent's PATH."""
+    return Faults(tmp_path / "tools")
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an install tree."""
+    made = PROJECT / ".cache/install-tree/tree"
+    sh.timeout("900", str(PROJECT / "scripts/install-tree"), str(made))
+    served = tmp_path_factory.mktemp("tree")
+    for folder in (PLAIN_FOLDER, ODD_FOLDER, STALLING_FOLDER):
+        (served / folder).symlink_to(made / "debian")
+    handler = functools.partial(_Handler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{PLAIN_FOLDER}/{_IN_TREE}"
+        server.shutdown()
+        thread.join()
+
+
+PLAIN_FOLDER = "debian"
+ODD_FOLDER = "it's,kernel=\"a;$(b)\\"
+STALLING_FOLDER = "stalling"
+_IN_TREE = "dists/bookworm/main/installer-amd64"
+
+
+@pytest.fixture
+def odd_tree(tree: str) -> str:
+    """The URL of the same install tree with quotes, a comma and the like in its path."""
+    return tree.replace(PLAIN_FOLDER, ODD_FOLDER, 1)
+
+
+@pytest.fixture
+def stalling_tree(tree: str) -> str:
+    """The URL of the same install tree from a server that falls silent within the kernel."""
+    return tree.replace(PLAIN_FOLDER, STALLING_FOLDER, 1)
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        """Send a file, or its beginning and no more until the client is gone."""
+        if STALLING_FOLDER not in self.path or not self.path.endswith("/linux"):
+            super().copyfile(source, outputfile)
+            return
+        outputfile.write(source.read(1 << 20))
+        outputfile.flush()
+        self.connection.settimeout(60)
+        self.connection.recv(1)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""

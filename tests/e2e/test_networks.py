@@ -1,0 +1,204 @@
+"""Networks, from POST to DELETE, as virsh sees them."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from . import stack
+from .daemon import Agent
+from .stack import BRIDGE, V10, define_network, on_bridge, own, virsh
+
+NAME = own("vlan:100")
+BODY = {"bridge": BRIDGE, "vlan": 100}
+EMPTY = {"memory": 64, "disks": [], "networks": []}
+
+
+def _info(name: str) -> dict[str, str]:
+    lines = virsh("net-info", name).splitlines()
+    pairs = (line.partition(":") for line in lines if line)
+    return {key: value.strip() for key, _, value in pairs}
+
+
+def test_a_network_is_made_shown_and_removed(agent: Agent) -> None:
+    """It is a persistent one of libvirt's on the bridge, with the tag, there after a reboot."""
+    with stack.unchanged():
+        made = agent.post("networks", NAME, body=BODY)
+        assert made.status == 200
+        info = _info(NAME)
+        assert made.body == {
+            "name": NAME,
+            "state": "active",
+            "autostart": "yes",
+            "persistent": "yes",
+            "id": info["UUID"],
+            "bridge": BRIDGE,
+            "vlan": 100,
+            "ports": [],
+        }
+        assert info == {
+            "Name": NAME,
+            "UUID": info["UUID"],
+            "Active": "yes",
+            "Persistent": "yes",
+            "Autostart": "yes",
+            "Bridge": BRIDGE,
+        }
+        xml = ElementTree.fromstring(virsh("net-dumpxml", "--inactive", NAME))
+        assert {element.tag: element.attrib for element in xml[2:]} == {
+            "forward": {"mode": "bridge"},
+            "bridge": {"name": BRIDGE},
+            "virtualport": {"type": "openvswitch"},
+            "vlan": {},
+        }
+        assert [tag.attrib for tag in xml.findall("vlan/tag")] == [{"id": "100"}]
+
+        assert agent.get("networks", NAME).body == made.body
+        row = {key: made.body[key] for key in ("name", "state", "autostart", "persistent")}
+        assert row in agent.get("networks").body
+
+        removed = agent.delete("networks", NAME)
+        assert (removed.status, removed.body) == (200, {"id": info["UUID"], "name": NAME})
+    assert agent.get("networks", NAME).status == 404
+    assert agent.delete("networks", NAME).status == 404
+    assert NAME not in [network["name"] for network in agent.get("networks").body]
+
+
+def test_a_network_can_be_had_under_a_host(agent: Agent) -> None:
+    """The alias is the same network, whatever the host is called."""
+    path = ("hosts", own("no-such-host"), "networks", NAME)
+    with stack.unchanged():
+        made = agent.post(*path, body=BODY)
+        assert (made.status, made.body["name"], made.body["vlan"]) == (200, NAME, 100)
+        assert agent.get(*path).body == made.body == agent.get("networks", NAME).body
+        removed = agent.delete(*path)
+        assert (removed.status, removed.body) == (200, {"id": made.body["id"], "name": NAME})
+
+
+def test_a_network_that_is_there_is_left_alone(agent: Agent) -> None:
+    """A second POST of a name is refused, also with other values."""
+    define_network(NAME, on_bridge("<vlan><tag id='7'/></vlan>"), start=False)
+    before = virsh("net-dumpxml", NAME)
+    answer = agent.post("networks", NAME, body=BODY)
+    assert (answer.status, answer.body["detail"]) == (409, f"there is a network {NAME!r} already")
+    assert virsh("net-dumpxml", NAME) == before
+    assert _info(NAME)["Active"] == "no"
+
+
+def test_a_bridge_that_does_not_exist_is_refused(agent: Agent) -> None:
+    """libvirt would start such a network, and only its hosts would fail."""
+    with stack.unchanged():
+        answer = agent.post("networks", NAME, body={"bridge": "no-such-br", "vlan": 100})
+        assert (answer.status, answer.fields) == (400, {"bridge"})
+        assert "Open vSwitch has no bridge 'no-such-br'" in answer.body["detail"]
+
+
+def test_a_network_shows_the_ports_of_its_hosts(agent: Agent) -> None:
+    """Each is the host's card, by MAC address, and its port on the bridge."""
+    name = own("ns")
+    agent.post("networks", NAME, body=BODY)
+    host = agent.post("hosts", name, body={**EMPTY, "networks": [V10, NAME, NAME]}).body
+    assert sorted(agent.get("networks", NAME).body["ports"], key=str) == sorted(
+        (
+            {"host": name, "mac": card["mac"], "port": card["port"]}
+            for card in host["interfaces"][1:]
+        ),
+        key=str,
+    )
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["running", "off"])
+def test_a_network_that_a_host_uses_is_kept(agent: Agent, runs: bool) -> None:
+    """Also a host that is off: it could not be started again."""
+    name = own("ns")
+    agent.post("networks", NAME, body=BODY)
+    assert agent.post("hosts", name, body={**EMPTY, "networks": [NAME]}).status == 200
+    if not runs:
+        virsh("destroy", name)
+    with stack.unchanged():
+        answer = agent.delete("networks", NAME)
+        assert (answer.status, answer.body["detail"]) == (
+            409,
+            f"network {NAME!r} is used by host {name}; delete it first",
+        )
+        assert _info(NAME)["Active"] == "yes"
+    assert agent.delete("hosts", name).status == 200
+    assert agent.delete("networks", NAME).status == 200
+
+
+def test_a_network_that_only_one_form_of_a_host_uses_is_kept(agent: Agent) -> None:
+    """A card that was attached by hand is in the running form alone, or in the kept one."""
+    name = own("ns")
+    for flag in ("--live", "--config"):
+        agent.post("networks", NAME, body=BODY)
+        agent.post("hosts", name, body=EMPTY)
+        virsh("attach-interface", name, "network", NAME, "--model", "virtio", flag)
+        assert agent.delete("networks", NAME).status == 409
+        agent.delete("hosts", name)
+        assert agent.delete("networks", NAME).status == 200
+
+
+NO_TAG = "<vlan/>"
+TRUNK = "<vlan trunk='yes'><tag id='10'/><tag id='20'/></vlan>"
+ONE_TAG_TRUNK = "<vlan trunk='yes'><tag id='10'/></vlan>"
+
+
+@pytest.mark.parametrize(
+    ("inside", "start", "why"),
+    [
+        (None, False, "there is no network"),
+        (on_bridge("<vlan><tag id='10'/></vlan>"), False, "is inactive"),
+        (on_bridge(TRUNK), True, "is a trunk of several VLANs"),
+        (on_bridge(ONE_TAG_TRUNK), True, "is a trunk of several VLANs"),
+        (on_bridge("", bridge="no-such-br"), True, "which Open vSwitch has not"),
+    ],
+    ids=["unknown", "inactive", "trunk", "trunk of one", "no bridge"],
+)
+def test_a_network_that_no_host_could_use_is_refused(
+    agent: Agent, inside: str | None, start: bool, why: str
+) -> None:
+    """What was made by hand may be anything; a host gets an access port or is not made."""
+    if inside is not None:
+        define_network(NAME, inside, start)
+    with stack.unchanged():
+        body = {"memory": 64, "disks": [1], "networks": [V10, NAME]}
+        answer = agent.post("hosts", own("ns"), body=body)
+        assert (answer.status, answer.fields) == (400, {"networks[1]"})
+        assert why in answer.body["detail"]
+
+
+@pytest.mark.parametrize("odd", ["Zürich 网络 ", "--name=x,y; $(b)", "a%2Fb+c"])
+def test_a_network_made_by_hand_may_have_any_name(agent: Agent, odd: str) -> None:
+    """It is listed, shown, used by a host, and removed by exactly that name."""
+    name = f"{stack.PREFIX} {odd}"
+    host = own("ns")
+    with stack.unchanged():
+        shown = _shown_as_made(agent, name)
+        made = agent.post("hosts", host, body={**EMPTY, "networks": [name]})
+        assert (made.status, made.body["interfaces"][0]["network"]) == (200, name)
+        sources = stack.definition(host).findall("devices/interface/source")
+        assert stack.values(sources, "network") == [name]
+        assert agent.delete("hosts", host).status == 200
+        removed = agent.delete("networks", name)
+        assert (removed.status, removed.body) == (200, {"id": shown["id"], "name": name})
+
+
+@pytest.mark.parametrize("char", "&<>\"'")
+def test_a_network_whose_name_virt_install_garbles_is_refused(agent: Agent, char: str) -> None:
+    """Such a network is shown and removed as any other, but no host can be on it."""
+    name = f"{stack.PREFIX} it{char}s"
+    with stack.unchanged():
+        shown = _shown_as_made(agent, name)
+        answer = agent.post("hosts", own("ns"), body={**EMPTY, "networks": [name]})
+        assert (answer.status, answer.fields) == (400, {"networks[0]"})
+        removed = agent.delete("networks", name)
+        assert (removed.status, removed.body) == (200, {"id": shown["id"], "name": name})
+
+
+def _shown_as_made(agent: Agent, name: str) -> dict[str, object]:
+    define_network(name, on_bridge("<vlan><tag id='30'/></vlan>"))
+    row = {"name": name, "state": "active", "autostart": "no", "persistent": "yes"}
+    assert row in agent.get("networks").body
+    shown = agent.get("networks", name)
+    more = {"id": _info(name)["UUID"], "bridge": BRIDGE, "vlan": 30, "ports": []}
+    assert (shown.status, shown.body) == (200, {**row, **more})
+    return shown.body
