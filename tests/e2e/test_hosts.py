@@ -339,6 +339,20 @@ def test_a_cdrom_survives_its_host(agent: Agent) -> None:
     assert inside.read_bytes() == outside.read_bytes() == bytes(4096)
 
 
+def test_a_disk_of_another_name_survives_its_host(agent: Agent) -> None:
+    """A volume that was attached by hand and has the name of one made for `ns.example.com`."""
+    other = f"{NAME}.example.com.0.qcow2"
+    virsh("vol-create-as", POOL, other, "1G", "--format", "qcow2")
+    assert agent.post("hosts", NAME, body={**EMPTY, "disks": [1]}).status == 200
+    virsh("attach-disk", NAME, str(POOL_PATH / other), "sdb", "--subdriver", "qcow2", "--config")
+    removed = agent.delete("hosts", NAME).body
+    assert (removed["deleted"], removed["kept"]) == (
+        _volumes(NAME, 1),
+        [{"target": "sdb", "disk": other, "reason": "it was not made for this host"}],
+    )
+    assert (stack.domains(), stack.volumes()) == (set(), {other})
+
+
 def _disk(path: Path, backing: str = "") -> str:
     return (
         f"<disk type='file'><driver name='qemu' type='qcow2'/><source file={quoteattr(str(path))}/>"
