@@ -46,6 +46,13 @@ class Config:
                 raise ConfigError(f"{field.name}: {value!r} is empty or not printable")
             if isinstance(value, int | float) and not value > 0:
                 raise ConfigError(f"{field.name}: {value!r} is not more than 0")
+        for name in ("pool", "pool_path", "console_dir", "machine"):
+            if set("&<>\"'") & set(getattr(self, name)):
+                # It escapes them twice in the attributes of its XML (seen in 4.1).
+                raise ConfigError(
+                    f"{name}: {getattr(self, name)!r} has one of & < > \" ', which virt-install"
+                    " garbles"
+                )
         if self.virt_type not in VIRT_TYPES:
             raise ConfigError(f"virt_type: {self.virt_type!r} is none of {', '.join(VIRT_TYPES)}")
 

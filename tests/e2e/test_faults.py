@@ -67,8 +67,17 @@ def test_a_network_whose_create_fails_leaves_nothing(
         assert word in answer.body["command"]
 
 
-@pytest.mark.parametrize("how", ["before", "after"])
-@pytest.mark.parametrize("word", ["destroy", "vol-delete", "del-port", "undefine"])
+@pytest.mark.parametrize(
+    ("word", "how"),
+    [
+        ("destroy", "before"),
+        ("destroy", "after"),
+        ("vol-delete", "after"),
+        ("del-port", "before"),
+        ("undefine", "before"),
+        ("undefine", "after"),
+    ],
+)
 def test_a_delete_that_failed_can_be_done_again(
     faulty: tuple[Agent, Faults], word: str, how: str
 ) -> None:

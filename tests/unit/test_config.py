@@ -79,6 +79,10 @@ def test_the_limits_of_each_tool() -> None:
         ('virt_type = "xen"', "virt_type: 'xen' is none of auto, kvm, qemu"),
         ('state_dir = "run"', "state_dir: 'run' is not an absolute path"),
         ('pool_path = "images"', "pool_path: 'images' is not an absolute path"),
+        (
+            'pool = "R&D"',
+            "pool: 'R&D' has one of & < > \" ', which virt-install garbles",
+        ),
         ('console_dir = "log"', "console_dir: 'log' is not an absolute path"),
         *(
             (f'listen = "{listen}"', f"listen: {listen!r} is not ADDRESS:PORT")
