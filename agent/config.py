@@ -24,6 +24,8 @@ class Config:
     state_dir: str = "/var/lib/staging-agent"
     threads: int = 16
     stop_seconds: float = 60.0
+    journal_days: float = 90.0
+    journal_operations: int = 10000
     libvirt_uri: str = "qemu:///system"
     pool: str = "staging"
     pool_path: str = "/var/lib/libvirt/images/staging"

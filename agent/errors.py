@@ -79,6 +79,24 @@ class Stopping(AgentError):
     """The agent is on its way down and takes no more changes."""
 
 
+class JournalFailed(AgentError):
+    """The journal cannot be read or written, and nothing is changed without it."""
+
+
+class Unsettled(AgentError):
+    """There are operations that did not come to an end; the agent goes on trying."""
+
+    def __init__(self, operations: Sequence[str]) -> None:
+        super().__init__(
+            f"neither done nor taken back yet: operation{'s' if len(operations) > 1 else ''}"
+            f" {', '.join(operations)}"
+        )
+        self.operations = tuple(operations)
+
+    def facts(self) -> dict[str, Any]:
+        return {"unsettled": list(self.operations)}
+
+
 class InvalidOutput(AgentError):
     """A tool printed what the agent cannot read; the text quotes it."""
 

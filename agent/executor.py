@@ -2,14 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from agent.errors import AgentError, CommandFailed, Interrupted, Stopping, command_failure
+from agent import leftovers
+from agent.errors import AgentError, CommandFailed, JournalFailed, Stopping
+from agent.journal import DONE, FAILED, UNDONE, UNSETTLED, Asked, Journal
 from agent.locks import Claim, Locks
-from agent.plan import Command, Plan, Step
-from agent.run import Runner
+from agent.plan import Plan
+from agent.steps import Steps
 
 _log = logging.getLogger("agent.operation")
 
@@ -29,62 +33,85 @@ class Change:
 
 
 class Executor:
-    """Runs changes, at most one for a name at a time."""
+    """Runs changes, at most one for a name at a time, and settles those that were cut off.
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._locks = Locks()
+    locks: shared with whoever settles operations.
+    unsettled: called with the id of an operation that could not be taken back, or not be
+        written down as such; its names stay held.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        journal: Journal,
+        locks: Locks,
+        unsettled: Callable[[str], None],
+    ) -> None:
+        self._steps = steps
+        self._journal = journal
+        self._locks = locks
+        self._unsettled = unsettled
         self._idle = threading.Condition()
         self._active = 0
-        self._closed = False
-        self._cut_off = False
+        self._refusal: AgentError | None = None
 
-    def perform(self, change: Change, operation: str) -> Any:
+    def perform(self, change: Change, operation: str, asked: Asked) -> Any:
         """Plan a change, carry it out, and answer what its client is told.
 
-        operation: the id that errors, logs and a second client are given.
+        operation: the id that the journal, errors, logs and a second client are given.
         Raises Busy when another operation holds one of its names, Stopping when the agent
-        is on its way down, what the plan's facts say against it, or the failure of a step
-        once everything that the plan had made was taken back.
+        is on its way down, JournalFailed when it cannot be written down, what the facts say
+        against it, or the failure of a step once everything that the plan had made was
+        taken back.
         """
-        with self._idle:
-            if self._closed:
-                raise Stopping("the agent is stopping; ask again when it is back")
-            self._active += 1
-        try:
-            with self._locks.hold(change.claims, operation):
-                plan = change.plan()
-                _log.info("operation %s begins: %s", operation, plan.does)
-                self.execute(plan)
-                _log.info("operation %s is done: %s", operation, plan.does)
+        with self._admitted():
+            plan = self._begin(change, operation, asked)
+            self._carry_out(operation, plan)
+            try:
                 return change.answer()
-        except AgentError as error:
-            _log.info("operation %s ends: %s", operation, error.detail)
-            raise
-        finally:
-            with self._idle:
-                self._active -= 1
-                self._idle.notify_all()
+            finally:
+                # Not before: what the client is told is what its own change came to.
+                self._locks.release(operation)
 
-    def execute(self, plan: Plan) -> None:
-        """Run a plan step by step; on a failure undo every step that began, newest first.
+    def submit(self, change: Change, operation: str, asked: Asked) -> None:
+        """Plan a change and have it carried out by a thread; raises as `perform` does before.
 
-        Raises the failure. Its `left_behind` holds the undo commands that failed as well.
+        What comes of it is in the journal.
         """
-        began: list[Step] = []
+        self._enter()
         try:
-            for step in plan.steps:
-                if self._cut_off:
-                    raise Interrupted(step.command.argv, None, "")
-                began.append(step)
-                self._run(step.command)
-        except BaseException as error:
-            if isinstance(error, CommandFailed) and began and _taken(began[-1], error):
-                began.pop()
-            left = self._undo(began)
-            if isinstance(error, AgentError):
-                error.left_behind = left
+            plan = self._begin(change, operation, asked)
+        except BaseException:
+            self._leave()
             raise
+
+        def run() -> None:
+            try:
+                self._carry_out(operation, plan)
+                self._locks.release(operation)
+            except AgentError:
+                pass  # it is in the journal and in the log
+            except Exception:
+                _log.exception("operation %s: unforeseen error", operation)
+            finally:
+                self._leave()
+
+        threading.Thread(target=run, name=f"operation {operation}").start()
+
+    def suspend(self, refusal: AgentError) -> None:
+        """Take no more changes until `resume`: each is refused with that error."""
+        with self._idle:
+            self._refusal = refusal
+
+    def resume(self) -> None:
+        """Take changes again after `suspend`; after `drain` none are taken any more."""
+        with self._idle:
+            if not isinstance(self._refusal, Stopping):
+                self._refusal = None
+
+    def phase(self, operation: str) -> str | None:
+        """What an operation that runs now is at, in its command's own words."""
+        return self._steps.phase(operation)
 
     def drain(self, seconds: float) -> bool:
         """Take no more changes, and wait for those that run to end.
@@ -94,38 +121,103 @@ class Executor:
         Answers whether all of them ended.
         """
         with self._idle:
-            self._closed = True
+            self._refusal = Stopping("the agent is stopping; ask again when it is back")
             if self._active:
                 _log.info("waiting for %d operations to end", self._active)
             if self._idle.wait_for(lambda: not self._active, seconds):
                 return True
-            self._cut_off = True
         _log.warning("operations still run after %g s: taking them back", seconds)
-        self._runner.interrupt()
+        self._steps.cut_off()
         with self._idle:
             return self._idle.wait_for(lambda: not self._active, seconds)
 
-    def _run(self, command: Command) -> None:
-        result = self._runner.run(command.argv, command.stdin)
-        _log.info("%.3f s, exit %d: %s", result.seconds, result.exit_code, command)
-        if result.exit_code != 0 and not any(t in result.stderr for t in command.tolerates):
-            raise command_failure(command.argv, result.exit_code, result.stderr)
+    def _begin(self, change: Change, operation: str, asked: Asked) -> Plan:
+        self._locks.hold(change.claims, operation)
+        try:
+            plan = change.plan()
+            self._journal.begin(operation, asked, plan)
+        except BaseException:
+            self._locks.release(operation)
+            raise
+        _log.info("operation %s begins: %s", operation, plan.does)
+        return plan
 
-    def _undo(self, began: Sequence[Step]) -> tuple[str, ...]:
-        """Take the steps back, newest first; answers the commands that did not succeed."""
-        left = []
-        for command in (command for step in reversed(began) for command in step.undo):
-            try:
-                try:
-                    self._run(command)
-                except Interrupted:
-                    # `drain` stops what runs once; what it hit here has to be run all the same.
-                    self._run(command)
-            except Exception as error:
-                _log.error("an undo failed and has to be done by hand: %s: %s", command, error)
-                left.append(str(command))
-        return tuple(left)
+    def _carry_out(self, operation: str, plan: Plan) -> None:
+        """Run a plan step by step; on a failure undo every step that began, newest first.
+
+        Its names stay held when it was run whole, and are let go when it was taken back.
+        Raises the failure. Its `left_behind` holds the undo commands that failed as well.
+        """
+        began = 0
+        since = time.time()
+        try:
+            for index, step in enumerate(plan.steps):
+                number = self._steps.begin(operation, index, step.command)
+                began = index + 1
+                self._steps.run(operation, number, step.command)
+            self._journal.end(operation, DONE)
+        except BaseException as error:
+            if isinstance(error, CommandFailed) and began:
+                taken = plan.steps[began - 1].taken
+                if any(text in error.stderr for text in taken):
+                    began -= 1
+            self._take_back(operation, plan, began, error)
+            if _was_killed(error):
+                leftovers.remove_fetched(since)
+            raise
+        _log.info("operation %s is done: %s", operation, plan.does)
+
+    def _take_back(self, operation: str, plan: Plan, began: int, error: BaseException) -> None:
+        left = self._steps.undo(operation, plan, range(began), twice=_was_killed(error))
+        if left:
+            status = UNSETTLED
+        elif any(step.undo for step in plan.steps):
+            status = UNDONE
+        else:
+            status = FAILED
+        if isinstance(error, AgentError):
+            error.left_behind = left
+        settled = not left
+        try:
+            self._journal.end(operation, status, told(error))
+        except JournalFailed as failure:
+            # The next start would take it back once more: until the journal knows that it
+            # ended, nobody else may make anything of that name.
+            settled = False
+            _log.error("operation %s: %s", operation, failure.detail)
+        if not settled:
+            self._unsettled(operation)
+        else:
+            self._locks.release(operation)
+        _log.info("operation %s is %s: %s", operation, status, error)
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._idle:
+            if self._refusal is not None:
+                raise type(self._refusal)(self._refusal.detail)
+            self._active += 1
+
+    def _leave(self) -> None:
+        with self._idle:
+            self._active -= 1
+            self._idle.notify_all()
 
 
-def _taken(step: Step, error: CommandFailed) -> bool:
-    return any(text in error.stderr for text in step.taken)
+def told(error: BaseException) -> Mapping[str, Any]:
+    """An error for the journal."""
+    if isinstance(error, AgentError):
+        return {"detail": error.detail, **error.facts()}
+    return {"detail": f"unforeseen: {error!r}"}
+
+
+def _was_killed(error: BaseException) -> bool:
+    """Whether the daemon behind a command may still be at work on what it asked for."""
+    return isinstance(error, CommandFailed) and error.exit_code is None

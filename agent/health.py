@@ -3,18 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
-from agent.errors import AgentError
+from agent.errors import AgentError, Unsettled
 from agent.hypervisor import Hypervisor
+from agent.journal import Journal
+from agent.settler import Settler
 
 
 class Health:
-    """Asks libvirt, the agent's pool and Open vSwitch, each for itself.
+    """Asks libvirt, the agent's pool, Open vSwitch and the journal, each for itself.
 
     hypervisor: one whose commands have short limits, since who asks for health waits.
     """
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
+    def __init__(self, hypervisor: Hypervisor, journal: Journal, settler: Settler) -> None:
         self._hypervisor = hypervisor
+        self._journal = journal
+        self._settler = settler
 
     def report(self) -> dict[str, Any]:
         """The answer of each, and "ok" or "failing" for all of them together."""
@@ -23,8 +27,16 @@ class Health:
             "pool": _ask(self._hypervisor.pool_state),
             "openvswitch": _ask(self._hypervisor.openvswitch_version),
         }
+        parts["journal"] = _ask(self._journal_state)
         healthy = all(part["status"] == "ok" for part in parts.values())
         return {"status": "ok" if healthy else "failing", **parts}
+
+    def _journal_state(self) -> dict[str, Any]:
+        self._journal.check()
+        unsettled = self._settler.unsettled()
+        if unsettled:
+            raise Unsettled(unsettled)
+        return {"unsettled": []}
 
 
 def _ask(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agent.commands.files import delete_console_log
 from agent.commands.ovs_vsctl import OvsVsctl, Port
 from agent.commands.virsh import VOLUME_TAKEN, Virsh
-from agent.commands.virt_install import Boot, Card, Disk, virt_install
+from agent.commands.virt_install import TAKEN, Boot, Card, Disk, virt_install
 from agent.config import Config
 from agent.errors import AlreadyExists, FieldError, InvalidRequest
 from agent.hypervisor import NewHostFacts, PoolFacts
@@ -114,6 +114,7 @@ def create(
                 *((ovs.del_ports([port.name for port in tagged]),) if tagged else ()),
                 delete_console_log(log),
             ),
+            taken=TAKEN,
         )
     )
     if tagged:

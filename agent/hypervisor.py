@@ -14,7 +14,7 @@ from agent.parsers import libvirt_xml
 from agent.parsers import ovs_vsctl as read_ovs
 from agent.parsers import virsh as read
 from agent.plan import Command
-from agent.run import Runner
+from agent.run import RunsCommands
 
 # One argument may have 128 KiB; a read with its two marks takes some 150 bytes of it.
 _READS_A_BATCH = 400
@@ -107,7 +107,7 @@ class Hypervisor:
     """
 
     def __init__(
-        self, runner: Runner, config: Config, mark: Callable[[], str] | None = None
+        self, runner: RunsCommands, config: Config, mark: Callable[[], str] | None = None
     ) -> None:
         self._runner = runner
         self._config = config
@@ -250,6 +250,20 @@ class Hypervisor:
     def bridges(self) -> tuple[str, ...]:
         """The bridges of Open vSwitch."""
         return tuple(read_ovs.bridges(self._run(self._ovs.list_br())))
+
+    def stale_ports(self) -> list[str]:
+        """The ports that libvirt made for domains that run no more.
+
+        They are left by a crash, keep their VLAN tag, and libvirt before 10.3 hands them
+        with that tag to the next domain that gets their name.
+        """
+        (reply,) = self._batch(("list", "--uuid"))
+        running = set(read.uuids(reply.text))
+        return sorted(
+            interface.name
+            for interface in read_ovs.interfaces(self._run(self._ovs.interfaces()))
+            if interface.external_ids.get("vm-id") not in (None, *running)
+        )
 
     def libvirt_version(self) -> dict[str, Any]:
         """The version of the libvirt daemon that answers."""

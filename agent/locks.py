@@ -1,8 +1,7 @@
 """Which operation holds which name: one operation per name at a time."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.errors import Busy
@@ -26,10 +25,9 @@ class Locks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: list[tuple[Claim, str]] = []
+        self._held: dict[str, tuple[Claim, ...]] = {}
 
-    @contextmanager
-    def hold(self, claims: Sequence[Claim], operation: str) -> Iterator[None]:
+    def hold(self, claims: Sequence[Claim], operation: str) -> None:
         """Hold all the claims for an operation, or none: raises Busy at once, never waits."""
         with self._lock:
             for claim in claims:
@@ -40,18 +38,17 @@ class Locks:
                         " ask again when it has ended",
                         holder,
                     )
-            mine = [(claim, operation) for claim in claims]
-            self._held += mine
-        try:
-            yield
-        finally:
-            with self._lock:
-                for held in mine:
-                    self._held.remove(held)
+            self._held[operation] = tuple(claims)
+
+    def release(self, operation: str) -> None:
+        """Let go of all that an operation holds; it may hold nothing."""
+        with self._lock:
+            self._held.pop(operation, None)
 
     def _holder(self, claim: Claim) -> str | None:
-        for held, operation in self._held:
-            same = (held.kind, held.name) == (claim.kind, claim.name)
-            if same and not (held.shared and claim.shared):
-                return operation
+        for operation, claims in self._held.items():
+            for held in claims:
+                same = (held.kind, held.name) == (claim.kind, claim.name)
+                if same and not (held.shared and claim.shared):
+                    return operation
         return None

@@ -1,7 +1,9 @@
 """A change to the hypervisor as plain data: commands, the commands that undo them, their order."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +22,34 @@ class Command:
 
     def __str__(self) -> str:
         """The command as a line for a POSIX shell, a here-document for its stdin included."""
-        line = shlex.join(self.argv)
+        return self.shell()
+
+    def shell(self, before: str = "", after: str = "") -> str:
+        """The command for a POSIX shell with words before it and a shell's text after it."""
+        line = f"{before}{shlex.join(self.argv)}"
         if self.stdin is None:
-            return line
+            return f"{line}{after}"
         if not self.stdin.endswith("\n"):
-            return f"printf %s {shlex.quote(self.stdin)} | {line}"
-        lines = self.stdin.splitlines()
+            return f"printf %s {shlex.quote(self.stdin)} | {line}{after}"
+        lines = self.stdin.split("\n")
         end = "EOF"
         while end in lines:
             end += "_"
-        return f"{line} <<'{end}'\n{self.stdin}{end}"
+        return f"{line} <<'{end}'{after}\n{self.stdin}{end}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The command as plain values; `shell` is it as a line to paste."""
+        return {
+            "argv": list(self.argv),
+            "stdin": self.stdin,
+            "tolerates": list(self.tolerates),
+            "shell": str(self),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Command":
+        """The command that `to_json` wrote."""
+        return cls(tuple(value["argv"]), value["stdin"], tuple(value["tolerates"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,21 @@ class Step:
     undo: tuple[Command, ...] = ()
     taken: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """The step as plain values."""
+        return {
+            "does": self.does,
+            "command": self.command.to_json(),
+            "undo": [command.to_json() for command in self.undo],
+            "taken": list(self.taken),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Step":
+        """The step that `to_json` wrote."""
+        undo = tuple(Command.from_json(command) for command in value["undo"])
+        return cls(value["does"], Command.from_json(value["command"]), undo, tuple(value["taken"]))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -55,3 +90,12 @@ class Plan:
 
     does: str
     steps: tuple[Step, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return {"does": self.does, "steps": [step.to_json() for step in self.steps]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Plan":
+        """The plan that `to_json` wrote."""
+        return cls(value["does"], tuple(Step.from_json(step) for step in value["steps"]))

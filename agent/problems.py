@@ -21,6 +21,7 @@ _STATUS: dict[type[errors.AgentError], int] = {
     errors.InUse: 409,
     errors.Busy: 409,
     errors.Interrupted: 503,
+    errors.JournalFailed: 503,
     errors.OutOfReach: 503,
     errors.Stopping: 503,
     errors.ToolMissing: 503,

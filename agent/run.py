@@ -7,8 +7,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from agent.errors import CommandTimeout, Interrupted, ToolMissing
 
@@ -18,6 +19,7 @@ _log = logging.getLogger("agent.command")
 # the installer through them.
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _KEPT = ("PATH", "HOME", *_PROXIES, *(name.upper() for name in _PROXIES))
+OPERATION_VARIABLE = "STAGING_AGENT_OPERATION"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # How long a command may take to clean up after itself once it was told to stop.
 _GRACE_SECONDS = 3.0
@@ -34,6 +36,13 @@ class Result:
     seconds: float
 
 
+class RunsCommands(Protocol):
+    """Whatever runs one command: `Runner` in the server, another at a terminal."""
+
+    def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
+        """Run one command to its end, whatever its exit code is."""
+
+
 class Runner:
     """Runs commands, each bounded in time and in a process group of its own.
 
@@ -48,10 +57,19 @@ class Runner:
         self._interrupted: set[subprocess.Popen[bytes]] = set()
         self._interrupts = 0
 
-    def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
+    def run(
+        self,
+        argv: Sequence[str],
+        stdin: str | None = None,
+        operation: str | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Result:
         """Run one command to its end, whatever its exit code is.
 
         stdin: text for its standard input, which is closed after it, and at once for None.
+        operation: the id that the command and all it starts have in their environment, by
+            which they are found when they outlive the agent.
+        on_line: called in a thread of its own with each line of its stdout as it comes.
         Raises ToolMissing when it cannot be started, CommandTimeout when it had to be
         killed at its time limit, Interrupted when `interrupt` killed it.
         """
@@ -64,7 +82,7 @@ class Runner:
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=_environment(),
+                env=_environment(operation),
                 cwd="/",
                 process_group=0,
             )
@@ -77,7 +95,12 @@ class Runner:
                 self._interrupted.add(process)
                 _signal_group(process, signal.SIGKILL)
         try:
-            out, err, ended = self._communicate(process, stdin, limit)
+            if on_line is None:
+                out, err, ended = self._communicate(process, stdin, limit)
+            else:
+                with _Lines(process, on_line) as lines:
+                    _, err, ended = self._communicate(process, stdin, limit)
+                out = lines.seen
         finally:
             with self._lock:
                 self._running.discard(process)
@@ -113,7 +136,7 @@ class Runner:
         text = None if stdin is None else stdin.encode()
         try:
             out, err = process.communicate(text, timeout=limit)
-            return out, err, True
+            return out or b"", err, True
         except subprocess.TimeoutExpired:
             pass
         _log.warning("past its limit of %g s, killed: %s", limit, process.args)
@@ -125,7 +148,7 @@ class Runner:
             pass
         else:
             _signal_group(process, signal.SIGKILL)
-            return out, err, False
+            return out or b"", err, False
         _signal_group(process, signal.SIGKILL)
         try:
             out, err = process.communicate(timeout=_GRACE_SECONDS)
@@ -135,14 +158,44 @@ class Runner:
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
-        return out, err, False
+        return out or b"", err, False
 
 
-def _environment() -> dict[str, str]:
+class _Lines:
+    """Reads the stdout of a process in a thread, line by line, in place of `communicate`."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", on_line: Callable[[str], None]) -> None:
+        self._pipe, process.stdout = process.stdout, None
+        self._on_line = on_line
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self.seen = b""
+
+    def __enter__(self) -> "_Lines":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A process that left the group may hold the pipe for ever: it may have it.
+        self._thread.join(_GRACE_SECONDS)
+
+    def _read(self) -> None:
+        if self._pipe is None:
+            return
+        with self._pipe as pipe:
+            for line in pipe:
+                self.seen += line
+                self._on_line(line.decode("utf-8", "replace"))
+
+
+def _environment(operation: str | None) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     # C would mangle non-ASCII names in virsh's tables; LANGUAGE would win over LC_ALL in
-    # virt-install, so it is not kept.
-    return {"PATH": _DEFAULT_PATH, **kept, "LC_ALL": "C.UTF-8"}
+    # virt-install, so it is not kept. PYTHONUNBUFFERED: virt-install says what it is at as
+    # soon as it is.
+    environment = {"PATH": _DEFAULT_PATH, **kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    if operation is not None:
+        environment[OPERATION_VARIABLE] = operation
+    return environment
 
 
 def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +19,53 @@ from waitress.server import create_server
 
 from agent.app import create_app
 from agent.config import Config
-from agent.errors import AgentError, ConfigError
+from agent.errors import AgentError, ConfigError, JournalFailed
 from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
 from agent.hypervisor import Hypervisor
+from agent.journal import Journal
+from agent.locks import Locks
 from agent.middleware import MOST_BODY_BYTES
 from agent.networks import Networks
 from agent.run import Runner
+from agent.settler import Settler
+from agent.steps import Steps
 from agent.virtualisation import VirtType
 
 _log = logging.getLogger("agent")
 
 # Who asks for health waits for it, and wants to hear of a daemon that hangs.
 _HEALTH_SECONDS = 5.0
+# How long to wait before a journal that cannot be read is tried again.
+_JOURNAL_SECONDS = 2.0
 # How long the answers to the last changes may take to leave.
 _ANSWER_SECONDS = 2.0
 
 
-def build(config: Config) -> tuple["falcon.App[Any, Any]", Executor, VirtType]:
-    """Put the application together; nothing is run or read yet."""
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The application, and the parts of it that are started and stopped."""
+
+    app: "falcon.App[falcon.Request, falcon.Response]"
+    executor: Executor
+    settler: Settler
+    journal: Journal
+    virt_type: VirtType
+
+
+def build(config: Config) -> Agent:
+    """Put the agent together; nothing is run or read yet."""
     runner = Runner(config.limits())
-    executor = Executor(runner)
+    journal = Journal(
+        Path(config.state_dir) / "journal.sqlite",
+        days=config.journal_days,
+        count=config.journal_operations,
+    )
+    steps = Steps(runner, journal)
+    locks = Locks()
+    settler = Settler(steps, journal, locks)
+    executor = Executor(steps, journal, locks, settler.add)
     virt_type = VirtType(runner, config)
     hypervisor = Hypervisor(runner, config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
@@ -48,9 +73,10 @@ def build(config: Config) -> tuple["falcon.App[Any, Any]", Executor, VirtType]:
         Hosts(hypervisor, config, virt_type),
         Networks(hypervisor, config),
         executor,
-        Health(Hypervisor(Runner(quick.limits()), quick)),
+        journal,
+        Health(Hypervisor(Runner(quick.limits()), quick), journal, settler),
     )
-    return app, executor, virt_type
+    return Agent(app, executor, settler, journal, virt_type)
 
 
 def serve(config: Config) -> int:
@@ -58,11 +84,11 @@ def serve(config: Config) -> int:
 
     Raises ConfigError when the state folder or the address cannot be had.
     """
-    app, executor, virt_type = build(config)
+    agent = build(config)
     with _state(config), _listen(config) as listener:
         channels: dict[int, Any] = {}
         server = create_server(
-            app,
+            agent.app,
             map=channels,
             sockets=[listener],
             threads=config.threads,
@@ -70,16 +96,20 @@ def serve(config: Config) -> int:
             # The application refuses a large body in JSON; this is for what lies about it.
             max_request_body_size=4 * MOST_BODY_BYTES,
         )
-        stopper = _Stopper(executor, channels, config.stop_seconds)
+        stopper = _Stopper(agent.executor, channels, config.stop_seconds)
         # Handled, not only by SIGINT's default: a shell starts its background jobs with
         # SIGINT ignored, commands would inherit that, and virt-install has to hear it.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopper.on_signal)
         # The loop ends by itself on the stopper's SystemExit; before the loop nothing does.
         with suppress(SystemExit):
-            threading.Thread(target=_try_virt_type, args=(virt_type,), daemon=True).start()
+            # The socket is open, so clients wait for this and are not turned away.
+            _settle(agent)
+            threading.Thread(target=_try_virt_type, args=(agent.virt_type,), daemon=True).start()
             print(_greeting(*listener.getsockname()[:2]), flush=True)
             server.run()
+        agent.settler.close()
+        agent.journal.close()
     _log.info("stopped; hosts go on running")
     logging.shutdown()
     # A thread whose command hangs must not hold the process up.
@@ -118,6 +148,29 @@ class _Stopper:
 
 def _is_busy(channel: object) -> bool:
     return isinstance(channel, HTTPChannel) and bool(channel.requests or channel.total_outbufs_len)
+
+
+def _settle(agent: Agent) -> None:
+    """Settle what was cut off; while the journal cannot say what that is, change nothing."""
+    try:
+        agent.settler.start()
+    except JournalFailed as error:
+        _log.error("%s", error.detail)
+        agent.executor.suspend(error)
+        threading.Thread(target=_settle_later, args=(agent,), daemon=True).start()
+
+
+def _settle_later(agent: Agent) -> None:
+    while True:
+        time.sleep(_JOURNAL_SECONDS)
+        try:
+            agent.settler.start()
+        except JournalFailed as error:
+            agent.executor.suspend(error)
+        else:
+            _log.info("the journal can be used again")
+            agent.executor.resume()
+            return
 
 
 def _try_virt_type(virt_type: VirtType) -> None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from agent.commands.virsh import Virsh
 from agent.config import Config
 from agent.errors import NameTaken, OutOfReach, command_failure
-from agent.run import Runner
+from agent.run import RunsCommands
 
 # One name for every trial: libvirt keeps a log of each name that it has run.
 _TRIAL = "agent-trial"
@@ -25,10 +25,12 @@ class VirtType:
     allowed to open it, and a nested KVM may refuse what the host's processor model needs.
     """
 
-    def __init__(self, runner: Runner, config: Config) -> None:
+    def __init__(self, runner: RunsCommands, config: Config) -> None:
         self._runner = runner
         self._config = config
         self._lock = threading.Lock()
+        # What the trial ended with, where it found that KVM does not work.
+        self.why = ""
         self._found: str | None = None if config.virt_type == "auto" else config.virt_type
 
     def __call__(self) -> str:
@@ -52,7 +54,8 @@ class VirtType:
             if not isinstance(failure, NameTaken):
                 break
             time.sleep(1)  # another agent tries at this very moment
-        _log.info("virtualisation: emulation (KVM does not work here: %s)", failure.detail)
+        self.why = f"KVM does not work here: {failure.detail}"
+        _log.info("virtualisation: emulation (%s)", self.why)
         return "qemu"
 
 

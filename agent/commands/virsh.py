@@ -12,6 +12,7 @@ NO_NETWORK = "Network not found"
 NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
 NETWORK_OFF = "is not active"
+NETWORK_ON = "network is already active"
 # A volume that libvirt knows, and a file that it does not know, of the name asked for.
 VOLUME_TAKEN = ("exists already", "already exists")
 
@@ -87,8 +88,8 @@ class Virsh:
         return self._command("net-define", "--file=/dev/stdin", stdin=xml)
 
     def net_start(self, network: str) -> Command:
-        """Start a network that is defined."""
-        return self._command("net-start", f"--network={network}")
+        """Start a network that is defined; it may run already."""
+        return self._command("net-start", f"--network={network}", tolerates=(NETWORK_ON,))
 
     def net_autostart(self, network: str) -> Command:
         """Have a network started with the hypervisor."""

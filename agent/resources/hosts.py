@@ -2,10 +2,9 @@
 
 import falcon
 
-from agent.executor import Executor
 from agent.hosts import Hosts
 from agent.resources.body import json_body
-from agent.resources.changes import enact
+from agent.resources.changes import Changes
 from agent.schemas import host_request
 
 
@@ -23,9 +22,9 @@ class HostList:
 class Host:
     """/hosts/{name}"""
 
-    def __init__(self, hosts: Hosts, executor: Executor) -> None:
+    def __init__(self, hosts: Hosts, changes: Changes) -> None:
         self._hosts = hosts
-        self._executor = executor
+        self._changes = changes
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show a host."""
@@ -33,9 +32,10 @@ class Host:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""
-        request = host_request(name, json_body(req))
-        enact(self._executor, self._hosts.create(request), req, resp)
+        body = json_body(req)
+        change = self._hosts.create(host_request(name, body))
+        self._changes.enact(change, body, req, resp)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Remove a host and its disks."""
-        enact(self._executor, self._hosts.delete(name), req, resp)
+        self._changes.enact(self._hosts.delete(name), None, req, resp)

@@ -2,10 +2,9 @@
 
 import falcon
 
-from agent.executor import Executor
 from agent.networks import Networks
 from agent.resources.body import json_body
-from agent.resources.changes import enact
+from agent.resources.changes import Changes
 from agent.schemas import network_request
 
 
@@ -27,9 +26,9 @@ class Network:
     so the host's name says nothing, and need not be that of one.
     """
 
-    def __init__(self, networks: Networks, executor: Executor) -> None:
+    def __init__(self, networks: Networks, changes: Changes) -> None:
         self._networks = networks
-        self._executor = executor
+        self._changes = changes
 
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""
@@ -41,11 +40,12 @@ class Network:
         self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""
     ) -> None:
         """Make a network."""
-        request = network_request(network, json_body(req))
-        enact(self._executor, self._networks.create(request), req, resp)
+        body = json_body(req)
+        change = self._networks.create(network_request(network, body))
+        self._changes.enact(change, body, req, resp)
 
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""
     ) -> None:
         """Remove a network that no host uses."""
-        enact(self._executor, self._networks.delete(network), req, resp)
+        self._changes.enact(self._networks.delete(network), None, req, resp)

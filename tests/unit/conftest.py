@@ -2,11 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pytest_subprocess import FakeProcess
 
+from agent import leftovers
+
 from .web import Agent
+
+
+@pytest.fixture(autouse=True)
+def _no_fetched_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a real virt-install fetched on this machine is none of these tests' business."""
+    monkeypatch.setattr(leftovers, "_FETCHED", tmp_path / "fetched")
 
 
 @pytest.fixture
@@ -14,8 +23,9 @@ def fp(fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcess
     """Fake commands, all of which have to be run; their process ids are nobody's to signal."""
 
     def no_signal(pid: int, number: int) -> None:
-        raise AssertionError(f"signal {number} to the group of the fake process {pid}")
+        raise AssertionError(f"signal {number} to the fake process {pid}")
 
+    monkeypatch.setattr(os, "kill", no_signal)
     monkeypatch.setattr(os, "killpg", no_signal)
     yield fp
     assert not fp.definitions

@@ -64,7 +64,10 @@ def line(*words: str, stdin: str | None = None, tolerates: tuple[str, ...] = ())
             virsh.net_define("<network/>\n"),
             line("net-define", "--file=/dev/stdin", stdin="<network/>\n"),
         ),
-        (virsh.net_start(UUID), line("net-start", f"--network={UUID}")),
+        (
+            virsh.net_start(UUID),
+            line("net-start", f"--network={UUID}", tolerates=("network is already active",)),
+        ),
         (virsh.net_autostart(UUID), line("net-autostart", f"--network={UUID}")),
         (
             virsh.net_destroy(UUID),
@@ -92,9 +95,9 @@ def line(*words: str, stdin: str | None = None, tolerates: tuple[str, ...] = ())
             ),
         ),
         (
-            Virsh("qemu+ssh://other/system").net_start(UUID),
+            Virsh("qemu+ssh://other/system").net_autostart(UUID),
             Command(
-                ("virsh", "--connect=qemu+ssh://other/system", "net-start", f"--network={UUID}")
+                ("virsh", "--connect=qemu+ssh://other/system", "net-autostart", f"--network={UUID}")
             ),
         ),
     ],

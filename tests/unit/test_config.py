@@ -8,8 +8,9 @@ from agent.config import Config, load
 from agent.errors import ConfigError
 
 SETTINGS = (
-    "bridge, console_dir, libvirt_uri, listen, machine, ovs_vsctl_seconds, pool, pool_path,"
-    " state_dir, stop_seconds, threads, virsh_seconds, virt_install_seconds, virt_type"
+    "bridge, console_dir, journal_days, journal_operations, libvirt_uri, listen, machine,"
+    " ovs_vsctl_seconds, pool, pool_path, state_dir, stop_seconds, threads, virsh_seconds,"
+    " virt_install_seconds, virt_type"
 )
 
 

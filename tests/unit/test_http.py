@@ -11,8 +11,9 @@ from agent.executor import Change
 from agent.hosts import Hosts
 from agent.locks import Claim
 
-from .recorded import Read, recorded, virsh, virsh_error
-from .web import LIST, LIST_BR, NET_ROWS, STATES, Agent
+from .fake_runner import asked
+from .recorded import Read, virsh
+from .web import LIST, NET_ROWS, STATES, Agent
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -29,6 +30,8 @@ def test_the_routes_are_the_documented_ones(agent: Agent) -> None:
         "/hosts/{name}/networks/{network}": {"GET", "POST", "DELETE"},
         "/networks": {"GET"},
         "/networks/{network}": {"GET", "POST", "DELETE"},
+        "/operations": {"GET"},
+        "/operations/{operation}": {"GET"},
         "/health": {"GET"},
     }
 
@@ -55,6 +58,8 @@ def test_nothing_there(agent: Agent, method: str, path: str) -> None:
         ("PATCH", "/networks/a", "DELETE, GET, POST"),
         ("PUT", "/hosts/a/networks/b", "DELETE, GET, POST"),
         ("POST", "/networks", "GET"),
+        ("POST", "/operations", "GET"),
+        ("DELETE", "/operations/a", "GET"),
         ("POST", "/health", "GET"),
     ],
 )
@@ -148,7 +153,7 @@ def test_a_query_parameter_that_is_not_known(
     agent: Agent, method: str, path: str, body: str
 ) -> None:
     answer = agent(method, path, body=body, query_string="force=yes&dry-run")
-    why = "there is no such query parameter"
+    why = "there is no such query parameter; there is dry_run"
     assert (answer.status_code, answer.json) == (
         400,
         problem(
@@ -212,6 +217,8 @@ RAISED: list[tuple[errors.AgentError, int]] = [
     (errors.InUse("odd"), 409),
     (errors.Busy("odd", "one"), 409),
     (errors.Stopping("odd"), 503),
+    (errors.JournalFailed("odd"), 503),
+    (errors.Unsettled(["one"]), 500),
     (errors.InvalidOutput("virsh", "odd", "why"), 500),
     (errors.CommandFailed(*FAILED), 500),
     (errors.NameTaken(*FAILED), 409),
@@ -260,7 +267,8 @@ def test_an_error_that_nobody_foresaw(
         raise ZeroDivisionError("a secret")
 
     monkeypatch.setattr(Hosts, "show", bug)
-    monkeypatch.setattr(Hosts, "delete", lambda *_: Change((), bug, bug))
+    change = Change((Claim("host", "a"),), bug, dict)
+    monkeypatch.setattr(Hosts, "delete", lambda *_: change)
     answer = agent(method, "/hosts/a", headers={"X-Request-ID": "one"})
     detail = "an error that nobody foresaw; the agent's log has it under request one"
     more = {} if method == "GET" else {"operation": answer.headers["x-operation-id"]}
@@ -290,7 +298,7 @@ def test_a_change_is_refused_while_another_holds_its_name(agent: Agent) -> None:
 
     first = Change((Claim("host", "a"),), plan, dict)
     with pytest.raises(errors.NotFound):
-        agent.executor.perform(first, "one")
+        agent.executor.perform(first, "one", asked())
     (answer,) = second
     assert (answer.status_code, answer.json) == (
         409,
@@ -318,112 +326,3 @@ def test_a_change_is_refused_while_the_agent_stops(agent: Agent) -> None:
     )
     agent.reads(*NET_ROWS)
     assert agent("GET", "/networks").status_code == 200
-
-
-POOL_INFO = Read("pool-info --bytes fixture-pool", virsh("pool-info"))
-VERSION = Read("version --daemon", virsh("version"))
-APPCTL = ("ovs-appctl", "--timeout=10", "--target=ovs-vswitchd", "version")
-OPENVSWITCH = {"status": "ok", "version": "ovs-vswitchd (Open vSwitch) 3.1.0"}
-
-
-def pool() -> dict[str, Any]:
-    figures = dict(line.split() for line in virsh("pool-info").splitlines() if line)
-    return {
-        "status": "ok",
-        "name": "fixture-pool",
-        "capacity_bytes": int(figures["Capacity:"]),
-        "available_bytes": int(figures["Available:"]),
-    }
-
-
-def test_health(agent: Agent) -> None:
-    agent.reads(VERSION)
-    agent.reads(POOL_INFO)
-    agent.runs(*LIST_BR, stdout="fixbr0\n")
-    agent.runs(*APPCTL, stdout=recorded("ovs-appctl-3.1.0.version.out"))
-    answer = agent("GET", "/health")
-    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-    assert answer.json == {
-        "status": "ok",
-        "libvirt": {"status": "ok", "version": "9.0.0"},
-        "pool": pool(),
-        "openvswitch": OPENVSWITCH,
-    }
-
-
-def test_health_while_the_pool_is_off(agent: Agent) -> None:
-    agent.reads(VERSION)
-    agent.reads(Read("pool-info --bytes fixture-pool", virsh("inactive-pool-info")))
-    agent.runs(*LIST_BR, stdout="fixbr0\n")
-    agent.runs(*APPCTL, stdout=recorded("ovs-appctl-3.1.0.version.out"))
-    answer = agent("GET", "/health")
-    assert (answer.status_code, answer.json) == (
-        503,
-        {
-            "status": "failing",
-            "libvirt": {"status": "ok", "version": "9.0.0"},
-            "pool": {
-                "status": "failing",
-                "detail": "virsh cannot use the storage pool: storage pool 'fixture-pool' is not"
-                " active",
-                "command": "virsh --connect=qemu:///system pool-info --bytes fixture-pool",
-                "exit_code": 0,
-                "stderr": "error: storage pool 'fixture-pool' is not active",
-            },
-            "openvswitch": OPENVSWITCH,
-        },
-    )
-
-
-def test_health_without_any_daemon(agent: Agent) -> None:
-    agent.out_of_reach(VERSION)
-    agent.out_of_reach(POOL_INFO)
-    down = recorded("ovs-vsctl-3.1.0.out-of-reach.err")
-    agent.runs(*LIST_BR, stderr=down, returncode=1)
-    answer = agent("GET", "/health")
-    lost = {
-        "status": "failing",
-        "detail": "virsh cannot reach its daemon: failed to connect to the hypervisor; Failed to"
-        " connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory",
-        "exit_code": 1,
-        "stderr": virsh_error("out-of-reach").strip(),
-    }
-    virsh_line = "virsh --connect=qemu:///system"
-    assert (answer.status_code, answer.json) == (
-        503,
-        {
-            "status": "failing",
-            "libvirt": {**lost, "command": f"{virsh_line} version --daemon"},
-            "pool": {**lost, "command": f"{virsh_line} pool-info --bytes fixture-pool"},
-            "openvswitch": {
-                "status": "failing",
-                "detail": "ovs-vsctl cannot reach its daemon: ovs-vsctl:"
-                " unix:/var/run/openvswitch/db.sock: database connection failed (No such file or"
-                " directory)",
-                "command": "ovs-vsctl --timeout=10 list-br",
-                "exit_code": 1,
-                "stderr": down.strip(),
-            },
-        },
-    )
-
-
-def test_health_while_the_switch_is_down(agent: Agent) -> None:
-    """Its database answers, so that only ovs-appctl can tell."""
-    agent.reads(VERSION)
-    agent.reads(POOL_INFO)
-    agent.runs(*LIST_BR, stdout="fixbr0\n")
-    down = recorded("ovs-appctl-3.1.0.switch-down.err")
-    agent.runs(*APPCTL, stderr=down, returncode=1)
-    answer = agent("GET", "/health")
-    last = down.splitlines()[-1]
-    assert (answer.status_code, answer.json["openvswitch"]) == (
-        503,
-        {
-            "status": "failing",
-            "detail": f"ovs-appctl failed: {last}",
-            "command": "ovs-appctl --timeout=10 --target=ovs-vswitchd version",
-            "exit_code": 1,
-            "stderr": down.strip(),
-        },
-    )

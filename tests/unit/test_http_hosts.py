@@ -259,8 +259,8 @@ def test_create(agent: Agent, headers: dict[str, str]) -> None:
     assert (answer.status_code, answer.json) == (200, SHOWN)
 
 
-def expect_undo(agent: Agent, domain: bool) -> None:
-    """The commands that take a create back."""
+def expect_undo(agent: Agent, *, domain: bool, disks: int) -> None:
+    """The commands that take a create back, as far as it came."""
     if domain:
         agent.virsh("destroy", f"--domain={uuid(1)}")
         agent.virsh(
@@ -276,17 +276,18 @@ def expect_undo(agent: Agent, domain: bool) -> None:
             *("find", "/var/log/libvirt/qemu", "-maxdepth", "1", "-type", "f"),
             *("-name", f"{uuid(1)}.console.log*", "-delete"),
         )
-        agent.virsh(*vol_delete(1))
-    agent.virsh(*vol_delete(0))
+    for index in reversed(range(disks)):
+        agent.virsh(*vol_delete(index))
 
 
 def test_a_name_that_is_taken_meanwhile(agent: Agent) -> None:
+    """The domain of that name is somebody else's, and so is all that belongs to it."""
     expect_facts(agent)
     agent.virsh(*vol_create_as(0))
     agent.virsh(*vol_create_as(1))
     taken = "ERROR    Guest name 'fixture.example.com' is already in use.\n"
     agent.runs(*VIRT_INSTALL, stderr=taken, returncode=1)
-    expect_undo(agent, domain=True)
+    expect_undo(agent, domain=False, disks=2)
     answer = agent("POST", f"/hosts/{HOST}", json=BODY)
     assert (answer.status_code, answer.json["title"]) == (409, "Conflict")
     assert answer.json["detail"] == (
@@ -302,7 +303,7 @@ def test_a_volume_that_is_taken_meanwhile(agent: Agent) -> None:
     expect_facts(agent)
     agent.virsh(*vol_create_as(0))
     agent.virsh(*vol_create_as(1), stderr=virsh_error("vol-create-as-taken"), returncode=1)
-    expect_undo(agent, domain=False)
+    expect_undo(agent, domain=False, disks=1)
     assert agent("POST", f"/hosts/{HOST}", json=BODY).status_code == 409
 
 
@@ -312,7 +313,7 @@ def test_a_host_on_the_wrong_vlan_is_taken_back(agent: Agent) -> None:
     agent.virsh(*vol_create_as(1))
     agent.runs(*VIRT_INSTALL)
     agent.runs(*WAIT, stderr="terminating with signal 14 (Alarm clock)\n", returncode=-14)
-    expect_undo(agent, domain=True)
+    expect_undo(agent, domain=True, disks=2)
     answer = agent("POST", f"/hosts/{HOST}", json=BODY)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
@@ -331,6 +332,7 @@ def test_what_cannot_be_taken_back_is_told(agent: Agent) -> None:
     assert answer.json["left_behind"] == [
         f"virsh --connect=qemu:///system vol-delete --pool=fixture-pool --vol={HOST}.0.qcow2"
     ]
+    assert agent.unsettled == [answer.headers["x-operation-id"]]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ SHARED = Claim("network", "vlan:10", shared=True)
 def refusal(locks: Locks, *claims: Claim) -> Busy | None:
     """How the claims of another operation are refused, None when they are granted."""
     try:
-        with locks.hold(claims, "two"):
-            return None
+        locks.hold(claims, "two")
     except Busy as busy:
         return busy
+    locks.release("two")
+    return None
 
 
 @pytest.mark.parametrize(
@@ -33,15 +34,16 @@ def refusal(locks: Locks, *claims: Claim) -> Busy | None:
 )
 def test_who_may_hold_a_name_at_once(held: Claim, asked: Claim, granted: bool) -> None:
     locks = Locks()
-    with locks.hold([held], "one"):
-        assert (refusal(locks, asked) is None) == granted
+    locks.hold([held], "one")
+    assert (refusal(locks, asked) is None) == granted
+    locks.release("one")
     assert refusal(locks, asked) is None
 
 
 def test_a_refusal_names_the_operation_that_holds_the_name() -> None:
     locks = Locks()
-    with locks.hold([HOST], "one"):
-        busy = refusal(locks, HOST)
+    locks.hold([HOST], "one")
+    busy = refusal(locks, HOST)
     assert busy is not None
     assert busy.detail == "operation one is at work on host 'a'; ask again when it has ended"
     assert busy.facts() == {"held_by": "one"}
@@ -49,22 +51,32 @@ def test_a_refusal_names_the_operation_that_holds_the_name() -> None:
 
 def test_all_claims_are_granted_or_none() -> None:
     locks = Locks()
-    with locks.hold([NETWORK], "one"):
-        assert refusal(locks, HOST, NETWORK) is not None
-        assert refusal(locks, HOST) is None
+    locks.hold([NETWORK], "one")
+    assert refusal(locks, HOST, NETWORK) is not None
+    assert refusal(locks, HOST) is None
 
 
-def test_claims_end_with_a_failure() -> None:
+def test_all_claims_of_an_operation_end_at_once() -> None:
     locks = Locks()
-    with pytest.raises(ZeroDivisionError), locks.hold([HOST, SHARED], "one"):
-        _ = 1 / 0
+    locks.hold([HOST, SHARED], "one")
+    assert refusal(locks, HOST) is not None
+    assert refusal(locks, NETWORK) is not None
+    locks.release("one")
     assert refusal(locks, HOST, NETWORK) is None
+
+
+def test_an_operation_that_holds_nothing_may_let_go() -> None:
+    locks = Locks()
+    locks.hold([HOST], "one")
+    locks.release("two")
+    assert refusal(locks, HOST) is not None
 
 
 def test_shared_claims_end_one_by_one() -> None:
     locks = Locks()
-    with locks.hold([SHARED], "one"):
-        with locks.hold([SHARED], "three"):
-            pass
-        assert refusal(locks, NETWORK) is not None
+    locks.hold([SHARED], "one")
+    locks.hold([SHARED], "three")
+    locks.release("three")
+    assert refusal(locks, NETWORK) is not None
+    locks.release("one")
     assert refusal(locks, NETWORK) is None

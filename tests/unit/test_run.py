@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +14,44 @@ from agent import run
 from agent.errors import CommandFailed, CommandTimeout, Interrupted, ToolMissing
 from agent.run import Runner
 
+from .processes import lives, wait_until
+
 
 @pytest.fixture
 def runner() -> Runner:
     return Runner({"": 20.0})
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, for ten seconds at most."""
-    pause = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come true")
-
-
-def lives(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_outputs_and_exit_code(runner: Runner) -> None:
     result = runner.run(("sh", "-c", "echo out; echo err >&2; exit 3"))
     assert (result.argv[0], result.exit_code) == ("sh", 3)
     assert (result.stdout, result.stderr) == ("out\n", "err\n")
+
+
+def test_lines_are_told_as_they_come(runner: Runner, tmp_path: Path) -> None:
+    """The command goes on only once its first line was heard."""
+    heard = tmp_path / "heard"
+    lines: list[str] = []
+
+    def on_line(line: str) -> None:
+        lines.append(line)
+        heard.touch()
+
+    wait = f"while ! [ -e {heard} ]; do sleep 0.01; done"
+    script = f"printf 'one\\n'; {wait}; printf 'a\\377b'; echo e >&2"
+    result = runner.run(("sh", "-c", script), on_line=on_line)
+    assert lines == ["one\n", "a\ufffdb"]
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "one\na\ufffdb", "e\n")
+
+
+def test_a_command_whose_lines_are_told_is_bounded() -> None:
+    lines: list[str] = []
+    with pytest.raises(CommandTimeout) as caught:
+        Runner({"": 1.0}).run(
+            ("sh", "-c", "echo one; echo begun >&2; exec sleep 600"), None, "one", lines.append
+        )
+    assert caught.value.detail == "sh was killed: it ran past its limit of 1 s: begun"
+    assert lines == ["one\n"]
 
 
 def test_an_end_by_a_signal_is_a_negative_exit_code(runner: Runner) -> None:
@@ -90,14 +99,18 @@ def test_the_environment(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> Non
         "no_proxy": "localhost",
     }.items():
         monkeypatch.setenv(name, value)
-    assert sorted(runner.run(("env",)).stdout.splitlines()) == [
+    expected = [
         "HOME=/nowhere",
         "HTTPS_PROXY=http://proxy:2",
         "LC_ALL=C.UTF-8",
         "PATH=/usr/bin:/bin",
+        "PYTHONUNBUFFERED=1",
         "http_proxy=http://proxy:1",
         "no_proxy=localhost",
     ]
+    assert sorted(runner.run(("env",)).stdout.splitlines()) == expected
+    of_a_plan = runner.run(("env",), operation="one").stdout.splitlines()
+    assert sorted(of_a_plan) == sorted([*expected, "STAGING_AGENT_OPERATION=one"])
 
 
 def test_a_search_path_where_there_is_none(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The application over fake commands, and the commands that a request makes it run."""
 
+from pathlib import Path
 from typing import Any
 
 import falcon.testing
@@ -11,13 +12,18 @@ from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
 from agent.hypervisor import Hypervisor
+from agent.journal import Journal
+from agent.locks import Locks
 from agent.networks import Networks
 from agent.run import Runner
+from agent.settler import Settler
+from agent.steps import Steps
 
 from .recorded import URI, Read, batch_argv, batch_outputs, virsh, virsh_error
 
 POOL = "/var/lib/libvirt/images/fixture"
 CONFIG = Config(pool="fixture-pool", pool_path=POOL)
+NOW = 1000.0
 ODD = "fixture: 'single' \"double\" żółw"
 
 
@@ -29,21 +35,28 @@ def uuid(number: int) -> str:
 class Agent:
     """A client of the application, and the fake commands under it.
 
+    path: of the journal, whose clock stands still. `unsettled`: the operations that the
+    settler would be given, who would try again in a thread of its own.
     New hosts and networks get the UUIDs of the recorded ones, so that those can be the
     answer to a create.
     """
 
-    def __init__(self, fp: FakeProcess) -> None:
+    def __init__(self, fp: FakeProcess, path: Path | str = ":memory:") -> None:
         self.fp = fp
-        self.ran: list[list[str]] = []
+        self.unsettled: list[str] = []
         runner = Runner(CONFIG.limits())
         hypervisor = Hypervisor(runner, CONFIG, mark=lambda: "MARK")
-        self.executor = Executor(runner)
+        self.journal = Journal(path, clock=lambda: NOW)
+        self.locks = Locks()
+        steps = Steps(runner, self.journal)
+        self.settler = Settler(steps, self.journal, self.locks)
+        self.executor = Executor(steps, self.journal, self.locks, self.unsettled.append)
         app = create_app(
             Hosts(hypervisor, CONFIG, lambda: "qemu", new_uuid=lambda: uuid(1)),
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
             self.executor,
-            Health(hypervisor),
+            self.journal,
+            Health(hypervisor, self.journal, self.settler),
         )
         self.app = app
         self._client = falcon.testing.TestClient(app)

@@ -1,0 +1,134 @@
+"""`python -m agent journal`: what the agent did."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from agent.config import Config
+from agent.errors import ConfigError, NotFound
+from agent.journal import RUNNING, UNSETTLED, Journal
+from agent.resources.operations import operation_script
+
+_FOLLOW_SECONDS = 1.0
+
+
+def open_journal(config: Config) -> Journal:
+    """The journal of the state folder; raises ConfigError when there is none."""
+    path = Path(config.state_dir) / "journal.sqlite"
+    try:
+        path.stat()
+    except OSError as error:
+        raise ConfigError(
+            f"state_dir: {path}: {error.strerror}; --state-dir names the folder that the agent"
+            " serves from"
+        ) from error
+    return Journal(path)
+
+
+def find(journal: Journal, operation: str) -> dict[str, Any]:
+    """An operation by its id or its number; raises NotFound."""
+    found = journal.get(operation)
+    if found is None and operation.isascii() and operation.isdigit():
+        number = int(operation[:18])
+        for row in journal.find(before=number + 1, limit=1):
+            if row["number"] == number:
+                found = journal.get(row["id"])
+    if found is None:
+        raise NotFound(f"there is no operation {operation!r}; `journal list` has them")
+    return found
+
+
+def list_operations(
+    journal: Journal, filters: dict[str, Any], *, as_json: bool, follow: bool
+) -> int:
+    """Print operations, oldest first so that the newest is at the prompt.
+
+    follow: go on with those that begin or end, until Ctrl-C.
+    """
+    rows = journal.find(**filters)[::-1]
+    for row in rows:
+        _print(row, as_json)
+    if not follow:
+        if not rows and not as_json:
+            print("no operations")
+        return 0
+    # No row that has ended changes again, so those that have not are all there is to watch.
+    newest = max((row["number"] for row in journal.find(limit=1)), default=0)
+    watched = {row["id"]: row["status"] for row in rows if row["status"] in (RUNNING, UNSETTLED)}
+    try:
+        while True:
+            time.sleep(_FOLLOW_SECONDS)
+            fresh = [row for row in journal.find(**filters) if row["number"] > newest]
+            for row in fresh[::-1]:
+                _print(row, as_json)
+                newest = row["number"]
+                watched[row["id"]] = row["status"]
+            for operation, status in list(watched.items()):
+                found = journal.get(operation)
+                if found is not None and found["status"] != status:
+                    _print(found, as_json)
+                    watched[operation] = found["status"]
+                if found is None or found["status"] not in (RUNNING, UNSETTLED):
+                    del watched[operation]
+    except KeyboardInterrupt:
+        return 0
+
+
+def show(journal: Journal, operation: str, *, as_json: bool, as_script: bool) -> int:
+    """Print one operation: what was asked, every command and how it ended."""
+    found = find(journal, operation)
+    if as_script:
+        print(operation_script(found), end="")
+    elif as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        print("\n".join(_lines(found)))
+    return 0
+
+
+def _print(row: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(row), flush=True)
+    else:
+        print(
+            f"{row['number']:>6}  {_time(row['began'])}  {row['status']:<9}"
+            f"  {row['steps_done']}/{row['steps']}  {row['does']}  {row['id']}",
+            flush=True,
+        )
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    request = found["request"]
+    lines = [
+        f"operation  {found['id']} (number {found['number']})",
+        f"does       {found['does']}",
+        f"status     {found['status']}, {found['steps_done']} of {found['steps']} steps done",
+        f"began      {_time(found['began'])}",
+        f"ended      {_time(found['ended']) if found['ended'] else '-'}",
+        f"asked by   {request['client']}, request {request['request_id']}",
+        f"asked for  {request['method']} {request['path']}"
+        + (f" {json.dumps(request['body'])}" if request["body"] is not None else ""),
+    ]
+    if found["error"]:
+        lines.append(f"error      {found['error']['detail']}")
+    for command in found["commands"]:
+        kind = "undo of step" if command["undo"] else "step"
+        lines += ["", f"# {kind} {command['step'] + 1}: {_outcome(command)}", command["shell"]]
+        for name in ("stdout", "stderr"):
+            text = (command[name] or "").strip()
+            if text:
+                lines += [f"#   {name}: {line}" for line in text.splitlines()]
+    return lines
+
+
+def _outcome(command: dict[str, Any]) -> str:
+    if command["error"]:
+        return str(command["error"])
+    if command["exit_code"] is None:
+        return "its end is not known"
+    return f"exit {command['exit_code']} after {command['seconds']:.3f} s"
+
+
+def _time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

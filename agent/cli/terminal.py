@@ -1,0 +1,65 @@
+"""Runs commands for a person at a terminal, with `sh`."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import sh
+
+from agent.errors import CommandTimeout, ToolMissing
+from agent.run import Result
+
+
+class TerminalRunner:
+    """Runs commands as `agent.run.Runner` does, from one thread alone.
+
+    seconds: the limit of each, None for none. show: pass what they print on as it comes.
+    """
+
+    def __init__(self, seconds: float | None = None, *, show: bool = False) -> None:
+        self._seconds = seconds
+        self._show = show
+
+    def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
+        """Run one command to its end, whatever its exit code is.
+
+        Raises ToolMissing and CommandTimeout.
+        """
+        out, err = _Text(sys.stdout if self._show else None), _Text(sys.stderr)
+        err.shown = sys.stderr if self._show else None
+        began = time.monotonic()
+        options: dict[str, Any] = {
+            "_in": stdin or "",
+            "_out": out,
+            "_err": err,
+            "_env": {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "", "PYTHONUNBUFFERED": "1"},
+            "_timeout": self._seconds,
+            "_tty_out": False,
+            "_return_cmd": True,
+        }
+        try:
+            exit_code = sh.Command(argv[0])(*argv[1:], **options).exit_code
+        except sh.CommandNotFound as error:
+            raise ToolMissing(argv, None, f"{argv[0]}: no such command") from error
+        except sh.TimeoutException as error:
+            raise CommandTimeout(argv, self._seconds or 0, err.text) from error
+        except sh.ErrorReturnCode as error:
+            exit_code = error.exit_code
+        return Result(tuple(argv), exit_code, out.text, err.text, time.monotonic() - began)
+
+
+class _Text:
+    """Keeps what a command prints, and passes it on."""
+
+    def __init__(self, shown: Any) -> None:
+        self.shown = shown
+        self.text = ""
+
+    def write(self, chunk: bytes | str) -> None:
+        text = chunk if isinstance(chunk, str) else chunk.decode("utf-8", "replace")
+        self.text += text
+        if self.shown is not None:
+            self.shown.write(text)
+            self.shown.flush()

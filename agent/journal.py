@@ -1,0 +1,383 @@
+"""The journal: every change that was begun, its steps and what came of them, on disk.
+
+SQLite with a write-ahead log. What a step is about to do is on disk before it is done, so
+that after a crash it is known what may have been made.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.errors import JournalFailed
+from agent.plan import Command, Plan
+
+# What a command printed is kept up to here; the beginning says most.
+MOST_OUTPUT = 16 * 1024
+# Each operation that begins forgets that many at most, so that none waits for long.
+_PRUNED_AT_ONCE = 50
+_SCHEMA = """
+create table if not exists operations (
+    number integer primary key,
+    id text not null unique,
+    does text not null,
+    host text,
+    network text,
+    request text not null,
+    plan text not null,
+    status text not null,
+    began real not null,
+    ended real,
+    error text
+);
+create index if not exists operations_by_host on operations (host, number);
+create index if not exists operations_by_network on operations (network, number);
+create index if not exists operations_by_status on operations (status, number);
+create table if not exists steps (
+    operation integer not null references operations (number) on delete cascade,
+    number integer not null,
+    undoes integer,
+    step integer not null,
+    argv text not null,
+    stdin text,
+    began real not null,
+    seconds real,
+    exit_code integer,
+    ok integer,
+    stdout text,
+    stderr text,
+    error text,
+    primary key (operation, number)
+) without rowid;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of the agent, and by whom.
+
+    host, network: the name that the change is about, one of them. client: the address.
+    """
+
+    method: str
+    path: str
+    body: Any
+    request_id: str
+    client: str | None
+    host: str | None = None
+    network: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended.
+
+    ok: it did what it was for, or found it done. error: why it did not end by itself, such
+    as its time limit.
+    """
+
+    seconds: float
+    exit_code: int | None
+    ok: bool
+    stdout: str
+    stderr: str
+    error: str | None = None
+
+
+# An operation's statuses. "undone": it failed and left nothing. "failed": it failed, there is
+# no undo, and it may be asked for again. "unsettled": it was cut off, or its undo failed; the
+# agent goes on trying, and holds its names until then.
+RUNNING, DONE, UNDONE, FAILED, UNSETTLED = "running", "done", "undone", "failed", "unsettled"
+STATUSES = (RUNNING, DONE, UNDONE, FAILED, UNSETTLED)
+
+
+class Journal:
+    """The operations of one agent, in a file of its state folder.
+
+    Every method raises JournalFailed when the file cannot be opened, read or written, and
+    tries anew at the next call.
+    path: the file, or ":memory:" for tests. days, count: operations that have ended are
+        forgotten when they are older, or when there are more. clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        days: float = 90,
+        count: int = 10_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._days = days
+        self._count = count
+        self._clock = clock
+        # One connection and one lock: SQLite has one writer at a time anyhow, and every
+        # statement here takes well under a millisecond.
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def check(self) -> None:
+        """Raise JournalFailed when operations could not be written down now."""
+        with self._writing():
+            pass
+
+    def begin(self, operation: str, asked: Asked, plan: Plan) -> None:
+        """Write down an operation that is about to begin."""
+        request = {
+            "method": asked.method,
+            "path": asked.path,
+            "body": asked.body,
+            "request_id": asked.request_id,
+            "client": asked.client,
+        }
+        with self._writing() as db:
+            db.execute(
+                "insert into operations (id, does, host, network, request, plan, status, began)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    operation,
+                    plan.does,
+                    asked.host,
+                    asked.network,
+                    json.dumps(request),
+                    json.dumps(plan.to_json()),
+                    RUNNING,
+                    self._clock(),
+                ),
+            )
+            self._prune(db)
+
+    def begin_step(self, operation: str, step: int, command: Command, undo: bool) -> int:
+        """Write down a command that is about to run; answers its number in the operation.
+
+        step: the step of the plan that it belongs to, from 0. undo: it takes that back.
+        """
+        with self._writing() as db:
+            (number,) = db.execute(
+                "select count(*) from steps where operation ="
+                " (select number from operations where id = ?)",
+                (operation,),
+            ).fetchone()
+            db.execute(
+                "insert into steps (operation, number, undoes, step, argv, stdin, began)"
+                " values ((select number from operations where id = ?), ?, ?, ?, ?, ?, ?)",
+                (
+                    operation,
+                    number,
+                    int(undo),
+                    step,
+                    json.dumps(command.argv),
+                    command.stdin,
+                    self._clock(),
+                ),
+            )
+        return int(number)
+
+    def end_step(self, operation: str, number: int, outcome: Outcome) -> None:
+        """Write down how a command ended."""
+        with self._writing() as db:
+            db.execute(
+                "update steps set"
+                " seconds = ?, exit_code = ?, ok = ?, stdout = ?, stderr = ?, error = ?"
+                " where operation = (select number from operations where id = ?) and number = ?",
+                (
+                    outcome.seconds,
+                    outcome.exit_code,
+                    int(outcome.ok),
+                    _bounded(outcome.stdout),
+                    _bounded(outcome.stderr),
+                    outcome.error,
+                    operation,
+                    number,
+                ),
+            )
+
+    def end(self, operation: str, status: str, error: Mapping[str, Any] | None = None) -> None:
+        """Write down how an operation ended. error: what its client was told."""
+        with self._writing() as db:
+            db.execute(
+                "update operations set status = ?, ended = ?, error = ? where id = ?",
+                (status, self._clock(), json.dumps(error) if error else None, operation),
+            )
+
+    def unfinished(self) -> list[str]:
+        """The operations that did not come to an end, oldest first."""
+        with self._reading() as db:
+            rows = db.execute(
+                "select id from operations where status in (?, ?) order by number",
+                (RUNNING, UNSETTLED),
+            ).fetchall()
+        return [row["id"] for row in rows]
+
+    def find(
+        self,
+        *,
+        host: str | None = None,
+        network: str | None = None,
+        status: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[dict[str, Any]]:
+        """Operations without their steps, newest first. before: a `number` to go on from."""
+        wanted = {
+            "host = ?": host,
+            "network = ?": network,
+            "status = ?": status,
+            "number < ?": before,
+        }
+        given = {clause: value for clause, value in wanted.items() if value is not None}
+        where = f" where {' and '.join(given)}" if given else ""
+        with self._reading() as db:
+            rows = db.execute(
+                f"select * from operations{where} order by number desc limit ?",  # noqa: S608 - fixed clauses
+                (*given.values(), limit),
+            ).fetchall()
+            return [_operation(row, _counts(db, row["number"])) for row in rows]
+
+    def get(self, operation: str) -> dict[str, Any] | None:
+        """One operation with its plan and the commands that were run, None if unknown."""
+        with self._reading() as db:
+            row = db.execute("select * from operations where id = ?", (operation,)).fetchone()
+            if row is None:
+                return None
+            steps = db.execute(
+                "select * from steps where operation = ? order by number", (row["number"],)
+            ).fetchall()
+            shown = _operation(row, _counts(db, row["number"]))
+        return {
+            **shown,
+            "plan": json.loads(row["plan"]),
+            "commands": [_command(step) for step in steps],
+        }
+
+    def _prune(self, db: sqlite3.Connection) -> None:
+        """Forget ended operations past the age or the count, some at a time."""
+        db.execute(
+            "delete from operations where number in ("
+            " select number from operations where status in (?, ?, ?) order by number limit ?)"
+            " and (began < ? or number <= (select max(number) from operations) - ?)",
+            (
+                DONE,
+                UNDONE,
+                FAILED,
+                _PRUNED_AT_ONCE,
+                self._clock() - self._days * 86400,
+                self._count,
+            ),
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as db:
+            db.execute("begin immediate")
+            try:
+                yield db
+                db.execute("commit")
+            except BaseException:
+                # After some errors, such as a full disk, SQLite has done it by itself.
+                if db.in_transaction:
+                    db.execute("rollback")
+                raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._db is None:
+                    self._db = _open(self._path)
+                yield self._db
+            except sqlite3.Error as error:
+                raise JournalFailed(
+                    f"the journal {self._path} cannot be used: {error};"
+                    " no change is made without it"
+                ) from error
+
+
+def _open(path: Path | str) -> sqlite3.Connection:
+    if path != ":memory:":
+        # What clients sent is nobody else's to read; SQLite gives its other files this mode.
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.row_factory = sqlite3.Row
+        for pragma in (
+            "journal_mode = wal",
+            "synchronous = full",
+            "foreign_keys = on",
+            "busy_timeout = 5000",
+        ):
+            db.execute(f"pragma {pragma}")
+        db.executescript(_SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _operation(row: sqlite3.Row, counts: tuple[int, int]) -> dict[str, Any]:
+    done, undone = counts
+    return {
+        "id": row["id"],
+        "number": row["number"],
+        "does": row["does"],
+        "host": row["host"],
+        "network": row["network"],
+        "status": row["status"],
+        "began": row["began"],
+        "ended": row["ended"],
+        "steps": len(json.loads(row["plan"])["steps"]),
+        "steps_done": done,
+        "undo_commands": undone,
+        "request": json.loads(row["request"]),
+        "error": json.loads(row["error"]) if row["error"] else None,
+    }
+
+
+def _counts(db: sqlite3.Connection, number: int) -> tuple[int, int]:
+    """How many steps have ended, and how many undo commands were run."""
+    row = db.execute(
+        "select coalesce(sum(not undoes and ok), 0),"
+        " coalesce(sum(undoes), 0) from steps where operation = ?",
+        (number,),
+    ).fetchone()
+    return int(row[0]), int(row[1])
+
+
+def _command(row: sqlite3.Row) -> dict[str, Any]:
+    argv = json.loads(row["argv"])
+    return {
+        "step": row["step"],
+        "undo": bool(row["undoes"]),
+        "argv": argv,
+        "stdin": row["stdin"],
+        "shell": str(Command(tuple(argv), row["stdin"])),
+        "began": row["began"],
+        "seconds": row["seconds"],
+        "exit_code": row["exit_code"],
+        "ok": None if row["ok"] is None else bool(row["ok"]),
+        "stdout": row["stdout"],
+        "stderr": row["stderr"],
+        "error": row["error"],
+    }
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= MOST_OUTPUT:
+        return text
+    return f"{text[:MOST_OUTPUT]}\n[{len(text) - MOST_OUTPUT} characters more]\n"

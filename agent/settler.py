@@ -1,0 +1,165 @@
+"""Settles operations that did not come to an end: the agent died, or an undo failed.
+
+A create is taken back, unless all that it makes was made and only the steps without an undo
+are missing: those are run. A delete is carried on to its end. Everything that this runs may
+be run again, so that a crash in the middle changes nothing about the outcome.
+"""
+
+import logging
+import threading
+from typing import Any
+
+from agent import leftovers
+from agent.errors import AgentError, Busy
+from agent.executor import told
+from agent.journal import DONE, UNDONE, UNSETTLED, Journal
+from agent.locks import Claim, Locks
+from agent.plan import Plan
+from agent.steps import Steps
+
+_log = logging.getLogger("agent.operation")
+
+# How long to wait before an operation that could not be settled is tried again.
+_FIRST_WAIT_SECONDS = 2.0
+_LONGEST_WAIT_SECONDS = 60.0
+
+
+class Settler:
+    """Settles operations of the journal, and tries again those that cannot be settled yet.
+
+    Their names are held in `locks` until then.
+    """
+
+    def __init__(self, steps: Steps, journal: Journal, locks: Locks) -> None:
+        self._steps = steps
+        self._journal = journal
+        self._locks = locks
+        self._condition = threading.Condition()
+        # Whether each is known to be taken back already, journal or not.
+        self._open: dict[str, bool] = {}
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Settle every operation that was cut off; what cannot be is tried again later.
+
+        To be called before requests are answered. Raises JournalFailed without a journal.
+        """
+        for operation in self._journal.unfinished():
+            record = self._journal.get(operation)
+            if record is not None:
+                self._hold(record)
+            if not self._try(operation, undoing=False):
+                self.add(operation, undoing=False)
+
+    def add(self, operation: str, *, undoing: bool = True) -> None:
+        """Try to settle an operation, whose names are held, until it is.
+
+        undoing: it has begun to be taken back, which the journal may not know.
+        """
+        with self._condition:
+            self._open[operation] = undoing
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._work, name="settler", daemon=True)
+                self._thread.start()
+            self._condition.notify_all()
+
+    def unsettled(self) -> list[str]:
+        """The operations that could not be settled yet."""
+        with self._condition:
+            return sorted(self._open)
+
+    def close(self) -> None:
+        """Try no more; the next start of the agent does."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+    def _work(self) -> None:
+        wait = _FIRST_WAIT_SECONDS
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._closed, wait)
+                if self._closed or not self._open:
+                    self._thread = None
+                    return
+                operations = sorted(self._open.items())
+            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+            for operation, undoing in operations:
+                if self._try(operation, undoing):
+                    wait = _FIRST_WAIT_SECONDS
+                    with self._condition:
+                        self._open.pop(operation, None)
+
+    def _try(self, operation: str, undoing: bool) -> bool:
+        try:
+            record = self._journal.get(operation)
+            return record is None or self._settle(record, undoing)
+        except AgentError as error:
+            _log.warning("operation %s is not settled yet: %s", operation, error.detail)
+        except Exception:
+            _log.exception("operation %s is not settled yet", operation)
+        return False
+
+    def _hold(self, record: dict[str, Any]) -> None:
+        kind = "host" if record["host"] is not None else "network"
+        claims = [Claim(kind, record[kind])]
+        # The networks of a host that was being made must not go before it is settled.
+        if kind == "host":
+            networks = set((record["request"]["body"] or {}).get("networks", ()))
+            claims += [Claim("network", name, shared=True) for name in sorted(networks)]
+        try:
+            self._locks.hold(claims, record["id"])
+        except Busy as error:
+            # Two of one name cannot both have run; whichever is older holds it for both.
+            _log.warning("operation %s: %s", record["id"], error.detail)
+
+    def _settle(self, record: dict[str, Any], undoing: bool) -> bool:
+        operation = record["id"]
+        plan = Plan.from_json(record["plan"])
+        _log.info("operation %s was cut off, and is settled: %s", operation, plan.does)
+        ended = leftovers.end(operation)
+        if ended:
+            _log.info("operation %s: ended what still ran for it: %s", operation, ended)
+        leftovers.remove_fetched(record["began"])
+        status = self._settled_as(record, plan, undoing)
+        self._journal.end(operation, status, record["error"])
+        if status == UNSETTLED:
+            return False
+        self._locks.release(operation)
+        _log.info("operation %s is %s: %s", operation, status, plan.does)
+        return True
+
+    def _settled_as(self, record: dict[str, Any], plan: Plan, undoing: bool) -> str:
+        operation = record["id"]
+        forward = [command for command in record["commands"] if not command["undo"]]
+        ok = {command["step"] for command in forward if command["ok"]}
+        undoing = undoing or any(command["undo"] for command in record["commands"])
+        makes = {index for index, step in enumerate(plan.steps) if step.undo}
+        if not makes or (makes <= ok and not undoing):
+            try:
+                self._finish(operation, plan, ok)
+            except AgentError as error:
+                _log.warning("operation %s: %s", operation, error.detail)
+                record["error"] = told(error)
+                if not makes:
+                    return UNSETTLED
+            else:
+                record["error"] = None
+                return DONE
+        began = {command["step"] for command in forward} - {
+            command["step"]
+            for command in forward
+            if not command["ok"]
+            and any(text in (command["stderr"] or "") for text in plan.steps[command["step"]].taken)
+        }
+        left = self._steps.undo(operation, plan, began, twice=True)
+        if record["error"] is None:
+            record["error"] = {"detail": "it was cut off: the agent ended while it ran"}
+        return UNSETTLED if left else UNDONE
+
+    def _finish(self, operation: str, plan: Plan, ok: set[int]) -> None:
+        for index, step in enumerate(plan.steps):
+            if index not in ok:
+                number = self._steps.begin(operation, index, step.command)
+                self._steps.run(operation, number, step.command)

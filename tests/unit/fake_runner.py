@@ -1,0 +1,154 @@
+"""Stands in for the runner, so that a test says what comes of each command."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from agent.errors import Busy, JournalFailed
+from agent.executor import Change, Executor
+from agent.journal import Asked, Journal
+from agent.locks import Claim, Locks
+from agent.plan import Command, Plan, Step
+from agent.run import Result
+from agent.settler import Settler
+from agent.steps import Steps
+
+
+class Commands:
+    """Notes each command, and does with it what a test says; any other one succeeds."""
+
+    def __init__(self) -> None:
+        self.ran: list[Command] = []
+        self.operations: set[str | None] = set()
+        self.answers: dict[tuple[str, ...], Callable[[], tuple[int, str]]] = {}
+        self.interrupt: Callable[[], None] = lambda: None
+
+    def fails(self, command: Command, stderr: str = "error: no") -> None:
+        self.answers[command.argv] = lambda: (1, stderr)
+
+    def raises(self, command: Command, error: BaseException) -> None:
+        def fail() -> tuple[int, str]:
+            raise error
+
+        self.answers[command.argv] = fail
+
+    def run(
+        self,
+        argv: Sequence[str],
+        stdin: str | None = None,
+        operation: str | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Result:
+        self.ran.append(Command(tuple(argv), stdin))
+        self.operations.add(operation)
+        answer = self.answers.get(tuple(argv), lambda: (0, ""))
+        exit_code, stderr = answer()
+        return Result(tuple(argv), exit_code, "", stderr, 0.0)
+
+    def words(self) -> list[str]:
+        """The commands that were run, each as one line."""
+        return [" ".join(command.argv) for command in self.ran]
+
+
+def argvs(commands: Sequence[Command]) -> list[tuple[str, ...]]:
+    """The commands without what they read."""
+    return [command.argv for command in commands]
+
+
+def asked(name: str = "a", kind: str = "host") -> Asked:
+    """A request that is about a host, or about a network."""
+    body = {"memory": 1}
+    path = f"/{kind}s/{name}"
+    return Asked("POST", path, body, "request", "127.0.0.1", **{kind: name})
+
+
+def new_executor(
+    commands: Commands, journal: Journal, locks: Locks, unsettled: list[str]
+) -> Executor:
+    """An executor over such commands, which notes the operations that are unsettled."""
+    steps = Steps(commands, journal)  # type: ignore[arg-type]
+    return Executor(steps, journal, locks, unsettled.append)
+
+
+class BreakingJournal(Journal):
+    """A journal in memory whose clock stands still, and whose writes fail when a test says so.
+
+    fails: told the number of a write, from 1, whether it fails.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(":memory:", clock=lambda: 1000.0)
+        self.fails: Callable[[int], bool] = lambda number: False
+        self.writes = 0
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        self.writes += 1
+        if self.fails(self.writes):
+            raise JournalFailed("the journal cannot be used: odd")
+        with super()._writing() as db:
+            yield db
+
+
+HOST = Claim("host", "a")
+
+
+class World:
+    """An executor and a settler over fake commands, and all that they work with.
+
+    journal: that of an agent before this one, None for a new one. The settler is not told
+    of what the executor leaves unsettled: that is noted.
+    """
+
+    def __init__(
+        self, journal: BreakingJournal | None = None, commands: Commands | None = None
+    ) -> None:
+        self.commands = commands or Commands()
+        self.journal = journal or BreakingJournal()
+        self.locks = Locks()
+        self.unsettled: list[str] = []
+        steps = Steps(self.commands, self.journal)  # type: ignore[arg-type]
+        self.settler = Settler(steps, self.journal, self.locks)
+        self.executor = Executor(steps, self.journal, self.locks, self.unsettled.append)
+
+    def perform(self, plan: Plan, operation: str = "one") -> Any:
+        change = Change((HOST,), lambda: plan, lambda: "told")
+        return self.executor.perform(change, operation, asked())
+
+    def status(self, operation: str = "one") -> Any:
+        found = self.journal.get(operation)
+        return None if found is None else found["status"]
+
+    def holder(self) -> str | None:
+        """The operation that holds the name."""
+        try:
+            self.locks.hold([HOST], "another")
+        except Busy as busy:
+            return busy.held_by
+        self.locks.release("another")
+        return None
+
+
+def step(name: str, *, undo: bool = True, taken: tuple[str, ...] = ()) -> Step:
+    """A step that does `do NAME`, undone by `undo NAME` and `clear NAME`."""
+    undoes = (Command(("undo", name)), Command(("clear", name))) if undo else ()
+    return Step(f"step {name}", Command(("do", name)), undoes, taken)
+
+
+def takes_back(*names: str) -> list[str]:
+    """The commands that take such steps back, in that order."""
+    return [f"{word} {name}" for name in names for word in ("undo", "clear")]
+
+
+# Two steps that make something, unless they find the name taken, and two that make nothing.
+CREATE = Plan(
+    "create host a",
+    (
+        step("one", taken=("is taken",)),
+        step("two", taken=("is taken",)),
+        step("three", undo=False),
+        step("four", undo=False),
+    ),
+)
+DELETE = Plan("delete host a", tuple(step(name, undo=False) for name in ("one", "two", "three")))

@@ -1,0 +1,227 @@
+"""What a change leaves in the journal, and what becomes of its name."""
+
+from typing import Any
+
+import pytest
+
+from agent.errors import CommandFailed, CommandTimeout, JournalFailed
+from agent.journal import DONE, FAILED, RUNNING, UNDONE, UNSETTLED
+from agent.plan import Command, Plan
+
+from .fake_runner import CREATE, DELETE, World, takes_back
+
+ALL = ["do one", "do two", "do three", "do four"]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def operation(plan: Plan, status: str, **more: Any) -> dict[str, Any]:
+    """An operation of the journal that began and ended when its clock stood still."""
+    return {
+        "id": "one",
+        "number": 1,
+        "does": plan.does,
+        "host": "a",
+        "network": None,
+        "status": status,
+        "began": 1000.0,
+        "ended": 1000.0,
+        "steps": len(plan.steps),
+        "request": {
+            "method": "POST",
+            "path": "/hosts/a",
+            "body": {"memory": 1},
+            "request_id": "request",
+            "client": "127.0.0.1",
+        },
+        "error": None,
+        "plan": plan.to_json(),
+        **more,
+    }
+
+
+def ran(line: str, step: int, undo: bool = False, **more: Any) -> dict[str, Any]:
+    """A command of the journal, which succeeded unless told otherwise."""
+    return {
+        "step": step,
+        "undo": undo,
+        "argv": line.split(),
+        "stdin": None,
+        "shell": line,
+        "began": 1000.0,
+        "seconds": 0.0,
+        "exit_code": 0,
+        "ok": True,
+        "stdout": "",
+        "stderr": "",
+        "error": None,
+        **more,
+    }
+
+
+def test_a_good_change(world: World) -> None:
+    assert world.perform(CREATE) == "told"
+    assert world.journal.get("one") == operation(
+        CREATE,
+        DONE,
+        steps_done=4,
+        undo_commands=0,
+        commands=[ran(line, index) for index, line in enumerate(ALL)],
+    )
+    assert world.commands.operations == {"one"}
+    assert (world.holder(), world.unsettled) == (None, [])
+
+
+def test_a_failed_change(world: World) -> None:
+    world.commands.fails(Command(("do", "two")), "error: no room\n")
+    with pytest.raises(CommandFailed):
+        world.perform(CREATE)
+    assert world.journal.get("one") == operation(
+        CREATE,
+        UNDONE,
+        steps_done=1,
+        undo_commands=4,
+        error={
+            "detail": "do failed: no room",
+            "command": "do two",
+            "exit_code": 1,
+            "stderr": "error: no room",
+        },
+        commands=[
+            ran("do one", 0),
+            ran("do two", 1, exit_code=1, ok=False, stderr="error: no room\n"),
+            ran("undo two", 1, undo=True),
+            ran("clear two", 1, undo=True),
+            ran("undo one", 0, undo=True),
+            ran("clear one", 0, undo=True),
+        ],
+    )
+    assert (world.holder(), world.unsettled) == (None, [])
+
+
+def test_a_killed_command_is_undone_twice(world: World) -> None:
+    """The daemon behind it may have gone on with what it asked for."""
+    timeout = CommandTimeout(("do", "two"), 1.0, "begun\n")
+    world.commands.raises(Command(("do", "two")), timeout)
+    with pytest.raises(CommandTimeout):
+        world.perform(CREATE)
+    undone = [
+        ran(f"{word} {name}", step, undo=True)
+        for name, step in (("two", 1), ("one", 0))
+        for word in ("undo", "clear")
+    ]
+    assert world.journal.get("one") == operation(
+        CREATE,
+        UNDONE,
+        steps_done=1,
+        undo_commands=8,
+        error={
+            "detail": "do was killed: it ran past its limit of 1 s: begun",
+            "command": "do two",
+            "exit_code": None,
+            "stderr": "begun",
+        },
+        commands=[
+            ran("do one", 0),
+            ran(
+                "do two",
+                1,
+                exit_code=None,
+                ok=False,
+                stderr="begun",
+                error="do was killed: it ran past its limit of 1 s: begun",
+            ),
+            *undone,
+            *undone,
+        ],
+    )
+
+
+def test_an_unforeseen_error_is_written_down(world: World) -> None:
+    world.commands.raises(Command(("do", "one")), ZeroDivisionError("odd"))
+    with pytest.raises(ZeroDivisionError):
+        world.perform(CREATE)
+    (found,) = world.journal.find()
+    assert (found["status"], found["error"]) == (
+        UNDONE,
+        {"detail": "unforeseen: ZeroDivisionError('odd')"},
+    )
+    assert world.holder() is None
+
+
+def test_a_change_without_undo_has_failed(world: World) -> None:
+    world.commands.fails(Command(("do", "two")))
+    with pytest.raises(CommandFailed) as caught:
+        world.perform(DELETE)
+    assert caught.value.left_behind == ()
+    assert world.commands.words() == ["do one", "do two"]
+    assert (world.status(), world.holder(), world.unsettled) == (FAILED, None, [])
+
+
+@pytest.mark.parametrize("stuck", takes_back("two", "one"))
+def test_an_undo_that_fails_leaves_it_unsettled(world: World, stuck: str) -> None:
+    """The other commands are run; the name stays held for whoever settles it."""
+    world.commands.fails(Command(("do", "two")))
+    world.commands.fails(Command(tuple(stuck.split())))
+    with pytest.raises(CommandFailed) as caught:
+        world.perform(CREATE)
+    assert caught.value.left_behind == (stuck,)
+    assert world.commands.words() == ["do one", "do two", *takes_back("two", "one")]
+    assert (world.status(), world.holder(), world.unsettled) == (UNSETTLED, "one", ["one"])
+
+
+def test_what_works_the_second_time_is_settled(world: World) -> None:
+    answers = iter([(1, "error: still there")])
+    world.commands.raises(Command(("do", "one")), CommandTimeout(("do", "one"), 1.0, ""))
+    world.commands.answers[("undo", "one")] = lambda: next(answers, (0, ""))
+    with pytest.raises(CommandTimeout) as caught:
+        world.perform(CREATE)
+    assert caught.value.left_behind == ()
+    assert (world.status(), world.holder(), world.unsettled) == (UNDONE, None, [])
+
+
+def test_nothing_is_run_that_cannot_be_written_down(world: World) -> None:
+    world.journal.fails = lambda number: True
+    with pytest.raises(JournalFailed) as caught:
+        world.perform(CREATE)
+    assert caught.value.detail == "the journal cannot be used: odd"
+    assert world.commands.ran == []
+    assert (world.status(), world.holder(), world.unsettled) == (None, None, [])
+
+
+# The writes of a good change: its beginning, two for each step, its end.
+AT = {
+    2: ([], []),
+    3: (["do one"], takes_back("one")),
+    4: (["do one"], takes_back("one")),
+    5: (["do one", "do two"], takes_back("two", "one")),
+    6: (["do one", "do two"], takes_back("two", "one")),
+    8: (["do one", "do two", "do three"], takes_back("two", "one")),
+    10: (ALL, takes_back("two", "one")),
+}
+
+
+@pytest.mark.parametrize("write", AT)
+def test_a_write_that_fails_takes_the_change_back(world: World, write: int) -> None:
+    world.journal.fails = lambda number: number == write
+    with pytest.raises(JournalFailed) as caught:
+        world.perform(CREATE)
+    assert caught.value.left_behind == ()
+    done, undone = AT[write]
+    assert world.commands.words() == [*done, *undone]
+    assert (world.status(), world.holder(), world.unsettled) == (UNDONE, None, [])
+
+
+@pytest.mark.parametrize("write", AT)
+def test_it_is_taken_back_without_a_journal_too(world: World, write: int) -> None:
+    """Its name stays held: as far as the journal knows it is not taken back yet."""
+    world.journal.fails = lambda number: number >= write
+    with pytest.raises(JournalFailed) as caught:
+        world.perform(CREATE)
+    assert caught.value.left_behind == ()
+    done, undone = AT[write]
+    assert world.commands.words() == [*done, *undone]
+    assert (world.status(), world.holder(), world.unsettled) == (RUNNING, "one", ["one"])

@@ -1,0 +1,176 @@
+"""`Prefer: respond-async`: the change is begun, and its operation answered."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from agent.locks import Claim
+from agent.steps import Steps
+
+from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK, Case
+from .processes import wait_until
+from .web import NOW, Agent
+
+ASYNC = {"Prefer": "respond-async"}
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """No step begins before it is set."""
+    event = threading.Event()
+    begin = Steps.begin
+
+    def wait(*arguments: Any) -> int:
+        assert event.wait(10)
+        return begin(*arguments)
+
+    monkeypatch.setattr(Steps, "begin", wait)
+    return event
+
+
+def ended(agent: Agent, gate: threading.Event, operation: str) -> dict[str, Any]:
+    """Let an operation go on; answers what the journal has of it once it has ended."""
+    gate.set()
+    found: list[dict[str, Any]] = []
+
+    def has_ended() -> bool:
+        shown = agent.journal.get(operation)
+        assert shown is not None
+        found.append(shown)
+        return bool(shown["status"] != "running")
+
+    wait_until(has_ended)
+    assert agent.executor.drain(10)
+    return found[-1]
+
+
+def expect_steps(agent: Agent, case: Case) -> None:
+    for step in case.plan.steps:
+        agent.runs(*step.command.argv)
+
+
+@pytest.mark.parametrize("change", CASES)
+def test_a_change_is_begun(agent: Agent, gate: threading.Event, change: str) -> None:
+    case = CASES[change]
+    case.expect(agent)
+    expect_steps(agent, case)
+    answer = case.ask(agent, headers={**ASYNC, "X-Request-ID": "request"})
+    operation = answer.headers["x-operation-id"]
+    shown = {name: answer.headers[name] for name in ("location", "preference-applied")}
+    assert (answer.status_code, shown) == (
+        202,
+        {"location": f"/operations/{operation}", "preference-applied": "respond-async"},
+    )
+    kind, name = case.plan.does.split()[1:]
+    assert answer.json == {
+        "id": operation,
+        "number": 1,
+        "does": case.plan.does,
+        "host": name if kind == "host" else None,
+        "network": name if kind == "network" else None,
+        "status": "running",
+        "began": NOW,
+        "ended": None,
+        "steps": len(case.plan.steps),
+        "steps_done": 0,
+        "undo_commands": 0,
+        "request": {
+            "method": case.method,
+            "path": case.path,
+            "body": case.body,
+            "request_id": "request",
+            "client": "127.0.0.1",
+        },
+        "error": None,
+        "plan": case.plan.to_json(),
+        "commands": [],
+    }
+    found = ended(agent, gate, operation)
+    assert (found["status"], found["steps_done"]) == ("done", len(case.plan.steps))
+    assert [ran["argv"] for ran in found["commands"]] == [
+        list(step.command.argv) for step in case.plan.steps
+    ]
+
+
+def test_a_change_that_fails_later(agent: Agent, gate: threading.Event) -> None:
+    define, start, _ = CREATE_NETWORK.plan.steps
+    CREATE_NETWORK.expect(agent)
+    agent.runs(*define.command.argv)
+    agent.runs(*start.command.argv, stderr="error: no\n", returncode=1)
+    agent.runs(*start.undo[0].argv)
+    agent.runs(*define.undo[0].argv)
+    answer = CREATE_NETWORK.ask(agent, headers=ASYNC)
+    assert answer.status_code == 202
+    found = ended(agent, gate, answer.json["id"])
+    assert (found["status"], found["error"]) == (
+        "undone",
+        {
+            "detail": "virsh failed: no",
+            "command": str(start.command),
+            "exit_code": 1,
+            "stderr": "error: no",
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    "prefer",
+    [
+        "Respond-Async",
+        "respond-async, wait=10",
+        "wait=10,respond-async",
+        'respond-async; foo="bar"',
+    ],
+)
+def test_ways_to_prefer_it(agent: Agent, gate: threading.Event, prefer: str) -> None:
+    DELETE_NETWORK.expect(agent)
+    expect_steps(agent, DELETE_NETWORK)
+    answer = DELETE_NETWORK.ask(agent, headers={"Prefer": prefer})
+    assert answer.status_code == 202
+    assert ended(agent, gate, answer.json["id"])["status"] == "done"
+
+
+@pytest.mark.parametrize("prefer", ["", "wait=10", "return=minimal", "no-respond-async"])
+def test_other_preferences(agent: Agent, prefer: str) -> None:
+    DELETE_NETWORK.expect(agent)
+    expect_steps(agent, DELETE_NETWORK)
+    answer = DELETE_NETWORK.ask(agent, headers={"Prefer": prefer})
+    assert (answer.status_code, "preference-applied" in answer.headers) == (200, False)
+
+
+def test_a_change_that_cannot_be_is_refused_at_once(agent: Agent) -> None:
+    CREATE_NETWORK.expect(agent)
+    body = {"bridge": "br9", "vlan": 10}
+    answer = agent("POST", CREATE_NETWORK.path, json=body, headers=ASYNC)
+    detail = "Open vSwitch has no bridge 'br9'; it has fixbr0"
+    assert (answer.status_code, answer.json) == (
+        400,
+        {
+            "title": "Bad Request",
+            "status": 400,
+            "detail": f"bridge: {detail}",
+            "errors": [{"field": "bridge", "detail": detail}],
+            "operation": answer.headers["x-operation-id"],
+        },
+    )
+    assert "location" not in answer.headers
+    assert agent.journal.find() == []
+
+
+def test_so_is_one_of_a_name_that_is_held(agent: Agent) -> None:
+    agent.locks.hold([Claim("network", "fixture-transient")], "one")
+    answer = DELETE_NETWORK.ask(agent, headers=ASYNC)
+    assert (answer.status_code, answer.json) == (
+        409,
+        {
+            "title": "Conflict",
+            "status": 409,
+            "detail": "operation one is at work on network 'fixture-transient'; ask again when it"
+            " has ended",
+            "held_by": "one",
+            "operation": answer.headers["x-operation-id"],
+        },
+    )
+    assert "location" not in answer.headers
+    assert agent.journal.find() == []

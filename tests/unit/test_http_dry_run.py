@@ -1,0 +1,154 @@
+"""`?dry_run=true`: the plan is shown, and nothing but its reads is run."""
+
+import pytest
+
+from agent.locks import Claim
+from agent.script import script
+
+from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK
+from .web import NET_ROWS, Agent
+
+CHANGES = pytest.mark.parametrize("change", CASES)
+
+
+def assert_nothing_changed(agent: Agent) -> None:
+    """No operation began, and no name is held."""
+    assert (agent.journal.find(), agent.unsettled) == ([], [])
+    agent.locks.hold([Claim("host", "fixture.example.com"), Claim("network", "vlan:10")], "one")
+
+
+@CHANGES
+def test_the_plan(agent: Agent, change: str) -> None:
+    case = CASES[change]
+    case.expect(agent)
+    answer = case.ask(agent, params={"dry_run": "true"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json == case.plan.to_json()
+    assert "x-operation-id" not in answer.headers
+    assert_nothing_changed(agent)
+
+
+@CHANGES
+def test_the_script(agent: Agent, change: str) -> None:
+    case = CASES[change]
+    case.expect(agent)
+    answer = case.ask(agent, params={"dry_run": "true"}, headers={"Accept": "text/x-shellscript"})
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        200,
+        "text/x-shellscript; charset=utf-8",
+    )
+    assert answer.text == script(case.plan, [f"dry run of {case.method} {case.path}"])
+    assert_nothing_changed(agent)
+
+
+def test_the_script_is_whole(agent: Agent) -> None:
+    DELETE_NETWORK.expect(agent)
+    answer = DELETE_NETWORK.ask(
+        agent, params={"dry_run": "true"}, headers={"Accept": "text/x-shellscript"}
+    )
+    lines = answer.text.splitlines()
+    assert lines[:3] == [
+        "#!/bin/sh",
+        "# delete network fixture-transient",
+        "# dry run of DELETE /networks/fixture-transient",
+    ]
+    assert lines[-5:] == [
+        "# 1 of 2: stop network fixture-transient",
+        "unless 'is not active' 'Network not found' -- virsh --connect=qemu:///system net-destroy"
+        " --network=00000000-0000-4000-8000-000000000015",
+        "",
+        "# 2 of 2: undefine network fixture-transient",
+        "unless 'Network not found' -- virsh --connect=qemu:///system net-undefine"
+        " --network=00000000-0000-4000-8000-000000000015",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_script"),
+    [
+        ("*/*", False),
+        ("application/json", False),
+        ("text/html", False),
+        ("text/*", True),
+        ("application/json;q=0.5, text/x-shellscript", True),
+        ("application/json, text/x-shellscript;q=0.5", False),
+    ],
+)
+def test_what_the_client_would_rather_have(agent: Agent, accept: str, is_script: bool) -> None:
+    DELETE_NETWORK.expect(agent)
+    answer = DELETE_NETWORK.ask(agent, params={"dry_run": "true"}, headers={"Accept": accept})
+    assert answer.text.startswith("#!/bin/sh\n") is is_script
+
+
+def test_a_change_that_cannot_be(agent: Agent) -> None:
+    """It is refused as the change itself would be, of which there is none."""
+    agent.reads(*NET_ROWS)
+    agent.runs("ovs-vsctl", "--timeout=10", "list-br", stdout="br-ex\n")
+    answer = CREATE_NETWORK.ask(agent, params={"dry_run": "true"})
+    detail = "Open vSwitch has no bridge 'fixbr0'; it has br-ex"
+    assert (answer.status_code, answer.json) == (
+        400,
+        {
+            "title": "Bad Request",
+            "status": 400,
+            "detail": f"bridge: {detail}",
+            "errors": [{"field": "bridge", "detail": detail}],
+        },
+    )
+    assert_nothing_changed(agent)
+
+
+def test_it_waits_for_nobody(agent: Agent) -> None:
+    """A name that is held, or an agent that stops, is no bar to a look."""
+    agent.locks.hold([Claim("network", "fixture-transient")], "one")
+    agent.executor.drain(0)
+    DELETE_NETWORK.expect(agent)
+    answer = DELETE_NETWORK.ask(agent, params={"dry_run": "true"})
+    assert (answer.status_code, answer.json) == (200, DELETE_NETWORK.plan.to_json())
+
+
+def test_nor_for_respond_async(agent: Agent) -> None:
+    DELETE_NETWORK.expect(agent)
+    answer = DELETE_NETWORK.ask(
+        agent, params={"dry_run": "true"}, headers={"Prefer": "respond-async"}
+    )
+    assert (answer.status_code, answer.json) == (200, DELETE_NETWORK.plan.to_json())
+    assert "preference-applied" not in answer.headers
+    assert_nothing_changed(agent)
+
+
+@CHANGES
+@pytest.mark.parametrize(
+    ("query", "given"),
+    [
+        ("dry_run=yes", "'yes'"),
+        ("dry_run=1", "'1'"),
+        ("dry_run=True", "'True'"),
+        ("dry_run=", "''"),
+        ("dry_run", "''"),
+        ("dry_run=true&dry_run=false", "['true', 'false']"),
+        ("dry_run=true&dry_run=true", "['true', 'true']"),
+    ],
+)
+def test_what_is_neither(agent: Agent, change: str, query: str, given: str) -> None:
+    answer = CASES[change].ask(agent, query_string=query)
+    detail = f"{given} is neither true nor false"
+    assert (answer.status_code, answer.json) == (
+        400,
+        {
+            "title": "Bad Request",
+            "status": 400,
+            "detail": f"dry_run: {detail}",
+            "errors": [{"field": "dry_run", "detail": detail}],
+        },
+    )
+    assert_nothing_changed(agent)
+
+
+def test_one_that_is_false_is_none(agent: Agent) -> None:
+    DELETE_NETWORK.expect(agent)
+    for step in DELETE_NETWORK.plan.steps:
+        agent.runs(*step.command.argv)
+    answer = DELETE_NETWORK.ask(agent, params={"dry_run": "false"})
+    assert (answer.status_code, answer.json["name"]) == (200, "fixture-transient")
+    assert [row["status"] for row in agent.journal.find()] == ["done"]

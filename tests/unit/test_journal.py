@@ -1,0 +1,326 @@
+"""The journal, on a real file: what is written, by many at once, pruned, killed and damaged."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.errors import JournalFailed
+from agent.journal import DONE, FAILED, MOST_OUTPUT, UNDONE, UNSETTLED, Asked, Journal, Outcome
+from agent.plan import Command, Plan, Step
+
+PLAN = Plan(
+    "make a",
+    (
+        Step("first", Command(("one", "it's"), "text\n"), (Command(("undo one",)),), ("taken",)),
+        Step("second", Command(("two",), None, ("gone",))),
+    ),
+)
+TEXT = st.text(st.characters(blacklist_categories=("Cs",)))
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def asked(**more: Any) -> Asked:
+    """A request by a client."""
+    return Asked("POST", "/hosts/a", {"memory": 1}, "request", "127.0.0.1", **{"host": "a", **more})
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.sqlite", clock=Clock())
+
+
+def test_a_whole_operation(journal: Journal) -> None:
+    journal.begin("id", asked(), PLAN)
+    first = journal.begin_step("id", 0, PLAN.steps[0].command, undo=False)
+    journal.end_step("id", first, Outcome(0.5, 0, True, "out", "err"))
+    second = journal.begin_step("id", 1, PLAN.steps[1].command, undo=False)
+    journal.end_step("id", second, Outcome(0.25, None, False, "", "", "it was killed"))
+    undo = journal.begin_step("id", 0, PLAN.steps[0].undo[0], undo=True)
+    journal.end("id", UNSETTLED, {"detail": "two failed"})
+    brief = {
+        "id": "id",
+        "number": 1,
+        "does": "make a",
+        "host": "a",
+        "network": None,
+        "status": "unsettled",
+        "began": 1000.0,
+        "ended": 1000.0,
+        "steps": 2,
+        "steps_done": 1,
+        "undo_commands": 1,
+        "request": {
+            "method": "POST",
+            "path": "/hosts/a",
+            "body": {"memory": 1},
+            "request_id": "request",
+            "client": "127.0.0.1",
+        },
+        "error": {"detail": "two failed"},
+    }
+    assert (first, second, undo) == (0, 1, 2)
+    assert journal.find() == [brief]
+    assert journal.get("id") == {
+        **brief,
+        "plan": PLAN.to_json(),
+        "commands": [
+            {
+                "step": 0,
+                "undo": False,
+                "argv": ["one", "it's"],
+                "stdin": "text\n",
+                "shell": "one 'it'\"'\"'s' <<'EOF'\ntext\nEOF",
+                "began": 1000.0,
+                "seconds": 0.5,
+                "exit_code": 0,
+                "ok": True,
+                "stdout": "out",
+                "stderr": "err",
+                "error": None,
+            },
+            {
+                "step": 1,
+                "undo": False,
+                "argv": ["two"],
+                "stdin": None,
+                "shell": "two",
+                "began": 1000.0,
+                "seconds": 0.25,
+                "exit_code": None,
+                "ok": False,
+                "stdout": "",
+                "stderr": "",
+                "error": "it was killed",
+            },
+            {
+                "step": 0,
+                "undo": True,
+                "argv": ["undo one"],
+                "stdin": None,
+                "shell": "'undo one'",
+                "began": 1000.0,
+                "seconds": None,
+                "exit_code": None,
+                "ok": None,
+                "stdout": None,
+                "stderr": None,
+                "error": None,
+            },
+        ],
+    }
+    assert journal.unfinished() == ["id"]
+    assert journal.get("other") is None
+
+
+def test_what_a_command_printed_is_bounded(journal: Journal) -> None:
+    journal.begin("id", asked(), PLAN)
+    number = journal.begin_step("id", 0, PLAN.steps[0].command, undo=False)
+    journal.end_step("id", number, Outcome(0, 0, True, "x" * (MOST_OUTPUT + 5), ""))
+    found = journal.get("id")
+    assert found is not None
+    assert found["commands"][0]["stdout"] == "x" * MOST_OUTPUT + "\n[5 characters more]\n"
+
+
+def test_finding(journal: Journal) -> None:
+    """Newest first, filtered, and page by page."""
+    for index in range(6):
+        kind = "host" if index % 2 else "network"
+        journal.begin(f"id{index}", asked(**{"host": None, kind: f"n{index % 3}"}), PLAN)
+        journal.end(f"id{index}", DONE if index < 3 else UNDONE)
+
+    def ids(**filters: Any) -> list[str]:
+        return [row["id"] for row in journal.find(**filters)]
+
+    assert ids() == ["id5", "id4", "id3", "id2", "id1", "id0"]
+    assert ids(status=DONE) == ["id2", "id1", "id0"]
+    assert ids(host="n0") == ["id3"]
+    assert ids(network="n1") == ["id4"]
+    assert ids(network="n1", status=DONE) == []
+    assert ids(limit=2) == ["id5", "id4"]
+    assert ids(before=5, limit=2) == ["id3", "id2"]
+
+
+def test_pruning_by_count_and_age(tmp_path: Path) -> None:
+    """Ended operations go; one that was cut off stays whatever its age."""
+    clock = Clock()
+    journal = Journal(tmp_path / "journal.sqlite", days=1, count=3, clock=clock)
+    journal.begin("cut off", asked(), PLAN)
+    for index, status in enumerate((DONE, UNDONE, FAILED, DONE)):
+        journal.begin(f"id{index}", asked(), PLAN)
+        journal.begin_step(f"id{index}", 0, PLAN.steps[0].command, undo=False)
+        journal.end(f"id{index}", status)
+    journal.begin("id4", asked(), PLAN)
+    assert [row["id"] for row in journal.find()] == ["id4", "id3", "id2", "cut off"]
+    journal.end("id4", DONE)
+    clock.now += 86401
+    journal.begin("id5", asked(), PLAN)
+    assert [row["id"] for row in journal.find()] == ["id5", "cut off"]
+    steps = sqlite3.connect(tmp_path / "journal.sqlite").execute("select count(*) from steps")
+    assert steps.fetchone() == (0,)
+
+
+def test_eight_writers_and_a_reader(tmp_path: Path) -> None:
+    """Each sees its own operations whole, while old ones are pruned under them."""
+    journal = Journal(tmp_path / "journal.sqlite", count=40)
+    failures: list[BaseException] = []
+    ended = threading.Event()
+
+    def write(writer: int) -> None:
+        try:
+            for index in range(25):
+                name = f"{writer}-{index}"
+                journal.begin(name, asked(host=name), PLAN)
+                for step in range(2):
+                    number = journal.begin_step(name, step, PLAN.steps[step].command, undo=False)
+                    journal.end_step(name, number, Outcome(0, 0, True, name, ""))
+                found = journal.get(name)
+                assert found is not None
+                assert [command["stdout"] for command in found["commands"]] == [name, name]
+                journal.end(name, DONE)
+        except BaseException as error:
+            failures.append(error)
+
+    def read() -> None:
+        # Another process's view: a connection of its own.
+        other = Journal(tmp_path / "journal.sqlite")
+        try:
+            while not ended.is_set():
+                for row in other.find(limit=20):
+                    assert row["steps_done"] <= row["steps"]
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            other.close()
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    reader = threading.Thread(target=read)
+    for thread in (reader, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join(60)
+    ended.set()
+    reader.join(60)
+    assert failures == []
+    assert journal.unfinished() == []
+    journal.begin("last", asked(), PLAN)
+    numbers = [row["number"] for row in journal.find(limit=500)]
+    assert numbers[0] == 201
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(numbers) < 120
+
+
+_WRITER = """
+import sys
+from agent.journal import Asked, Journal, Outcome
+from agent.plan import Command, Plan, Step
+journal = Journal(sys.argv[1])
+plan = Plan("make", (Step("one", Command(("one",))),))
+for index in range(10**9):
+    journal.begin(f"id{index}", Asked("POST", "/", None, "r", None, host="a"), plan)
+    journal.begin_step(f"id{index}", 0, plan.steps[0].command, undo=False)
+    print(index, flush=True)
+"""
+
+
+def test_what_was_written_survives_sigkill(tmp_path: Path) -> None:
+    """All that was answered for is there, and the file is sound."""
+    path = tmp_path / "journal.sqlite"
+    with subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(50):
+            last = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        last = int((process.stdout.read().split() or [str(last)])[-1])
+    journal = Journal(path)
+    found = journal.find(limit=500)
+    assert {f"id{index}" for index in range(last + 1)} <= {row["id"] for row in found}
+    whole = journal.get(f"id{last}")
+    assert whole is not None
+    assert [command["argv"] for command in whole["commands"]] == [["one"]]
+    assert sqlite3.connect(path).execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_a_damaged_file_is_named_and_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    journal = Journal(path)
+    for use in (journal.check, journal.find, lambda: journal.begin("id", asked(), PLAN)):
+        with pytest.raises(JournalFailed) as caught:
+            use()
+        assert caught.value.detail == (
+            f"the journal {path} cannot be used: file is not a database;"
+            " no change is made without it"
+        )
+    path.unlink()
+    journal.check()
+    assert journal.find() == []
+
+
+def test_a_full_disk_leaves_no_half_operation(journal: Journal) -> None:
+    """SQLite's own limit stands for the disk's."""
+    journal.begin("before", asked(), PLAN)
+    with journal._reading() as db:
+        db.execute("pragma max_page_count = 10")
+    big = Plan("make a", (Step("x" * 100_000, Command(("one",))),))
+    with pytest.raises(JournalFailed) as caught:
+        journal.begin("after", asked(), big)
+    assert "database or disk is full" in caught.value.detail
+    assert [row["id"] for row in journal.find()] == ["before"]
+    with journal._reading() as db:
+        db.execute("pragma max_page_count = 100000")
+    journal.begin("after", asked(), big)
+    assert [row["id"] for row in journal.find()] == ["after", "before"]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "journal.sqlite"
+    with pytest.raises(JournalFailed) as caught:
+        Journal(path).check()
+    assert caught.value.detail == (
+        f"the journal {path} cannot be used: unable to open database file;"
+        " no change is made without it"
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(argv=st.lists(TEXT, min_size=1), stdin=st.none() | TEXT, said=TEXT)
+def test_any_argv_stdin_and_output(argv: list[str], stdin: str | None, said: str) -> None:
+    journal = Journal(":memory:")
+    command = Command(tuple(argv), stdin)
+    plan = Plan(said, (Step(said, command),))
+    journal.begin("id", asked(), plan)
+    number = journal.begin_step("id", 0, command, undo=False)
+    journal.end_step("id", number, Outcome(0, 0, True, said, said))
+    found = journal.get("id")
+    assert found is not None
+    assert Plan.from_json(json.loads(json.dumps(found["plan"]))) == plan
+    (ran,) = found["commands"]
+    assert (ran["argv"], ran["stdin"], ran["stdout"]) == (argv, stdin, said)
+    journal.close()
+
+
+def test_the_file_is_the_agents_alone(tmp_path: Path) -> None:
+    """It holds what clients sent, which is nobody else's to read."""
+    path = tmp_path / "journal.sqlite"
+    Journal(path).check()
+    assert oct(os.stat(path).st_mode & 0o777) == "0o600"

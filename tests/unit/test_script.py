@@ -1,0 +1,172 @@
+"""Scripts, run by a real `sh` over small commands, and any argv and stdin through them."""
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.plan import Command, Plan, Step
+from agent.script import script
+
+# What a command line and a text can hold: anything but NUL, and no halves of surrogate pairs.
+TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)))
+PRINT_ARGV = "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.buffer.read().decode()]))"
+
+
+def run(text: str) -> subprocess.CompletedProcess[str]:
+    """Run a script with `sh`."""
+    return subprocess.run(
+        ["sh"], input=text, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def say(text: str, exit_code: int = 0) -> Command:
+    """A command that says something on stderr and ends."""
+    return Command(("sh", "-c", f"echo {shlex.quote(text)} >&2; exit {exit_code}"))
+
+
+def note(file: Path, text: str) -> Command:
+    """A command that leaves a line in a file."""
+    return Command(("sh", "-c", 'echo "$1" >>"$2"', "sh", text, str(file)))
+
+
+def noted(file: Path) -> list[str]:
+    """The lines that were left."""
+    return file.read_text().splitlines() if file.exists() else []
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(argv=st.lists(TEXT, max_size=5), stdin=st.none() | TEXT)
+def test_any_argv_and_stdin_survive(argv: list[str], stdin: str | None) -> None:
+    """What the script runs gets exactly the words and the text of the plan."""
+    command = Command(("python3", "-c", PRINT_ARGV, *argv), stdin)
+    done = run(script(Plan("try", (Step("try", command),))) if stdin is not None else "exit 0")
+    if stdin is not None:
+        assert json.loads(done.stdout) == [argv, stdin]
+    assert shlex.split(str(Command(command.argv))) == list(command.argv)
+    assert Command.from_json(json.loads(json.dumps(command.to_json()))) == command
+
+
+@settings(max_examples=50, deadline=None)
+@given(does=TEXT, comment=TEXT)
+def test_no_comment_breaks_out(does: str, comment: str) -> None:
+    step = Step(does, Command(("echo", "ran")))
+    assert run(script(Plan(does, (step,)), [comment])).stdout == "ran\n"
+
+
+def test_a_whole_script() -> None:
+    """A plan that only deletes has neither a trap nor what it does not need."""
+    plan = Plan("delete a", (Step("stop it", Command(("stop", "it's"))),))
+    assert script(plan, ["for the test"]) == (
+        "#!/bin/sh\n"
+        "# delete a\n"
+        "# for the test\n"
+        "# Run it as the agent's user on the hypervisor.\n"
+        "# shellcheck disable=SC2016\n"
+        "set -eu\n"
+        "LC_ALL=C.UTF-8\n"
+        "export LC_ALL\n"
+        "unset LANGUAGE\n"
+        "\n"
+        "# 1 of 1: stop it\n"
+        "stop 'it'\"'\"'s'\n"
+    )
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_a_failure_undoes_what_began(tmp_path: Path, fails: int) -> None:
+    """Newest first, the step that failed included, and none that never began."""
+    file = tmp_path / "notes"
+    steps = [
+        Step(
+            f"step {number}",
+            say("no", 7) if number == fails else note(file, f"do {number}"),
+            (note(file, f"undo {number}a"), note(file, f"undo {number}b")),
+        )
+        for number in (1, 2, 3)
+    ]
+    done = run(script(Plan("try", tuple(steps))))
+    assert done.returncode == 7
+    assert done.stderr == f"no\nfailed in step {fails}; taking back what was made\n"
+    assert noted(file) == [
+        *(f"do {number}" for number in range(1, fails)),
+        *(f"undo {number}{part}" for number in range(fails, 0, -1) for part in "ab"),
+    ]
+
+
+def test_an_undo_that_fails_stops_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    plan = Plan(
+        "try",
+        (
+            Step("one", note(file, "do 1"), (note(file, "undo 1"),)),
+            Step("two", say("no", 1), (say("cannot", 1), note(file, "undo 2"))),
+        ),
+    )
+    done = run(script(plan))
+    assert done.returncode == 1
+    assert noted(file) == ["do 1", "undo 2", "undo 1"]
+    assert done.stderr == (
+        "no\nfailed in step 2; taking back what was made\ncannot\nan undo failed; see above\n"
+    )
+
+
+def test_a_step_whose_name_was_taken_is_not_undone(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    plan = Plan(
+        "try",
+        (
+            Step("one", note(file, "do 1"), (note(file, "undo 1"),)),
+            Step("two", say("it exists already", 1), (note(file, "undo 2"),), ("exists already",)),
+        ),
+    )
+    done = run(script(plan))
+    assert (done.returncode, noted(file)) == (1, ["do 1", "undo 1"])
+
+
+def test_a_tolerated_failure_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    tolerant = Command(say("error: is not running, sir", 1).argv, None, ("gone", "not running"))
+    plan = Plan("try", (Step("one", tolerant), Step("two", note(file, "do 2"))))
+    done = run(script(plan))
+    assert (done.returncode, done.stderr, noted(file)) == (0, "", ["do 2"])
+
+
+def test_another_failure_is_none_to_tolerate(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    tolerant = Command(say("error: no", 3).argv, None, ("gone", "not running"))
+    plan = Plan("try", (Step("one", tolerant), Step("two", note(file, "do 2"))))
+    done = run(script(plan))
+    assert (done.returncode, done.stderr, noted(file)) == (3, "error: no\n", [])
+
+
+def test_stdin_reaches_commands_that_tolerate_and_undo() -> None:
+    """A here-document belongs to its command, whatever stands around that."""
+    plan = Plan(
+        "try",
+        (
+            Step(
+                "one",
+                Command(("cat",), "EOF\n$HOME `id`\n", ("nothing",)),
+                (Command(("cat",), "undone\n"),),
+                ("nothing",),
+            ),
+            Step("two", Command(("false",))),
+        ),
+    )
+    done = run(script(plan))
+    assert (done.returncode, done.stdout) == (1, "EOF\n$HOME `id`\nundone\n")
+
+
+def test_an_interruption_undoes_too(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    kill = Command(("sh", "-c", "kill -INT $PPID; exit 0"))
+    plan = Plan(
+        "try", (Step("one", kill, (note(file, "undo 1"),)), Step("two", Command(("true",))))
+    )
+    done = run(script(plan))
+    assert (done.returncode, noted(file)) == (130, ["undo 1"])

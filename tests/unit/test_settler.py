@@ -1,0 +1,209 @@
+"""What becomes of an operation that was cut off, wherever that was."""
+
+import pytest
+
+from agent import leftovers
+from agent.errors import JournalFailed
+from agent.journal import DONE, UNDONE, UNSETTLED, Journal, Outcome
+from agent.plan import Command, Plan
+
+from .fake_runner import CREATE, DELETE, BreakingJournal, World, asked, takes_back
+
+CUT_OFF = {"detail": "it was cut off: the agent ended while it ran"}
+GOOD = Outcome(0.0, 0, True, "", "")
+BAD = Outcome(0.0, 1, False, "", "error: no")
+TAKEN = Outcome(0.0, 1, False, "", "error: a volume of that name is taken already\n")
+WARNED = Outcome(0.0, 0, True, "", "warning: the other name is taken\n")
+# A step that began, and of which nothing more was heard.
+BEGAN = None
+
+# One pass of taking back what each step made, and the two that a recovery makes.
+ONE, TWO = takes_back("one"), takes_back("two", "one")
+
+
+@pytest.fixture(autouse=True)
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The operations whose processes were ended; no real process is looked for."""
+    operations: list[str] = []
+    monkeypatch.setattr(leftovers, "end", lambda operation: operations.append(operation) or [])
+    return operations
+
+
+def write(
+    journal: Journal,
+    plan: Plan,
+    outcomes: list[Outcome | None],
+    undone: list[Outcome | None] | None = None,
+    operation: str = "one",
+    name: str = "a",
+    kind: str = "host",
+) -> None:
+    """Write down an operation up to where it was cut off.
+
+    outcomes: of its steps, from the first. undone: of the undo commands, from the newest's.
+    """
+    journal.begin(operation, asked(name, kind), plan)
+    commands = [(index, plan.steps[index].command, False) for index in range(len(outcomes))]
+    began = reversed(range(len(outcomes)))
+    undoes = [(index, command, True) for index in began for command in plan.steps[index].undo]
+    commands += undoes[: len(undone or [])]
+    for (index, command, undo), outcome in zip(commands, [*outcomes, *(undone or [])], strict=True):
+        number = journal.begin_step(operation, index, command, undo=undo)
+        if outcome is not None:
+            journal.end_step(operation, number, outcome)
+
+
+def settled(world: World) -> tuple[str, object]:
+    """Have the settler start; answers the status and the error that it comes to."""
+    world.settler.start()
+    assert (world.settler.unsettled(), world.holder()) == ([], None)
+    assert world.journal.unfinished() == []
+    found = world.journal.get("one")
+    assert found is not None
+    return found["status"], found["error"]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "runs"),
+    [
+        ([], []),
+        ([BEGAN], ONE + ONE),
+        ([BAD], ONE + ONE),
+        ([GOOD], ONE + ONE),
+        ([GOOD, BEGAN], TWO + TWO),
+        ([GOOD, BAD], TWO + TWO),
+        ([WARNED], ONE + ONE),
+        ([WARNED, BEGAN], TWO + TWO),
+        ([TAKEN], []),
+        ([GOOD, TAKEN], ONE + ONE),
+    ],
+)
+def test_a_create_is_taken_back(
+    world: World, ended: list[str], outcomes: list[Outcome | None], runs: list[str]
+) -> None:
+    """Newest first, and twice; what was somebody else's is left alone."""
+    write(world.journal, CREATE, outcomes)
+    assert settled(world) == (UNDONE, CUT_OFF)
+    assert world.commands.words() == runs
+    assert ended == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "runs"),
+    [
+        ([GOOD, GOOD], ["do three", "do four"]),
+        ([GOOD, WARNED], ["do three", "do four"]),
+        ([GOOD, GOOD, BEGAN], ["do three", "do four"]),
+        ([GOOD, GOOD, BAD], ["do three", "do four"]),
+        ([GOOD, GOOD, GOOD], ["do four"]),
+        ([GOOD, GOOD, GOOD, BEGAN], ["do four"]),
+        ([GOOD, GOOD, GOOD, GOOD], []),
+    ],
+)
+def test_a_create_that_made_all_is_finished(
+    world: World, ended: list[str], outcomes: list[Outcome | None], runs: list[str]
+) -> None:
+    write(world.journal, CREATE, outcomes)
+    assert settled(world) == (DONE, None)
+    assert world.commands.words() == runs
+    assert ended == ["one"]
+
+
+@pytest.mark.parametrize("failing", ["three", "four"])
+def test_one_that_cannot_be_finished_is_taken_back(world: World, failing: str) -> None:
+    write(world.journal, CREATE, [GOOD, GOOD])
+    world.commands.fails(Command(("do", failing)))
+    error = {
+        "detail": "do failed: no",
+        "command": f"do {failing}",
+        "exit_code": 1,
+        "stderr": "error: no",
+    }
+    assert settled(world) == (UNDONE, error)
+    finished = ["do three", "do four"] if failing == "four" else ["do three"]
+    assert world.commands.words() == [*finished, *TWO, *TWO]
+
+
+@pytest.mark.parametrize(
+    "undone", [[BEGAN], [GOOD], [BAD], [GOOD, BEGAN], [GOOD, GOOD, GOOD, GOOD]]
+)
+@pytest.mark.parametrize("outcomes", [[GOOD, BAD], [GOOD, GOOD, BAD], [GOOD, GOOD, GOOD, BEGAN]])
+def test_one_that_was_being_taken_back_is_not_finished(
+    world: World, outcomes: list[Outcome | None], undone: list[Outcome | None]
+) -> None:
+    write(world.journal, CREATE, outcomes, undone)
+    assert settled(world) == (UNDONE, CUT_OFF)
+    assert world.commands.words() == TWO + TWO
+
+
+def test_what_its_client_was_told_stays(world: World) -> None:
+    write(world.journal, CREATE, [GOOD, BAD], [BAD])
+    world.journal.end("one", UNSETTLED, {"detail": "do failed: no"})
+    assert settled(world) == (UNDONE, {"detail": "do failed: no"})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "runs"),
+    [
+        ([], ["do one", "do two", "do three"]),
+        ([BEGAN], ["do one", "do two", "do three"]),
+        ([BAD], ["do one", "do two", "do three"]),
+        ([GOOD], ["do two", "do three"]),
+        ([GOOD, BEGAN], ["do two", "do three"]),
+        ([GOOD, GOOD, BAD], ["do three"]),
+        ([GOOD, GOOD, GOOD], []),
+    ],
+)
+def test_a_delete_is_carried_on(
+    world: World, ended: list[str], outcomes: list[Outcome | None], runs: list[str]
+) -> None:
+    """From the first step that is not known to have succeeded."""
+    write(world.journal, DELETE, outcomes)
+    assert settled(world) == (DONE, None)
+    assert world.commands.words() == runs
+    assert ended == ["one"]
+
+
+def test_what_recovery_runs_is_written_down(world: World) -> None:
+    write(world.journal, CREATE, [GOOD, BEGAN])
+    world.settler.start()
+    found = world.journal.get("one")
+    assert found is not None
+    assert [(ran["shell"], ran["undo"], ran["ok"]) for ran in found["commands"]] == [
+        ("do one", False, True),
+        ("do two", False, None),
+        *((line, True, True) for line in TWO + TWO),
+    ]
+    assert world.commands.operations == {"one"}
+
+
+def test_every_operation_is_settled_oldest_first(world: World, ended: list[str]) -> None:
+    """Two of one name as well, and none that came to an end."""
+    write(world.journal, DELETE, [GOOD, GOOD, BAD], operation="ended", name="c")
+    world.journal.end("ended", "failed", {"detail": "no"})
+    write(world.journal, CREATE, [BEGAN])
+    write(world.journal, DELETE, [GOOD, GOOD], operation="two", name="b")
+    write(world.journal, DELETE, [GOOD], operation="three")
+    assert settled(world) == (UNDONE, CUT_OFF)
+    assert ended == ["one", "two", "three"]
+    assert world.commands.words() == [*ONE, *ONE, "do three", "do two", "do three"]
+
+
+def test_nothing_is_left_to_settle(world: World, ended: list[str]) -> None:
+    world.settler.start()
+    assert (ended, world.commands.ran, world.settler.unsettled()) == ([], [], [])
+
+
+def test_without_a_journal_nothing_can_be_settled(world: World) -> None:
+    class Unreadable(BreakingJournal):
+        def unfinished(self) -> list[str]:
+            raise JournalFailed("the journal cannot be used: odd")
+
+    with pytest.raises(JournalFailed) as caught:
+        World(Unreadable()).settler.start()
+    assert caught.value.detail == "the journal cannot be used: odd"

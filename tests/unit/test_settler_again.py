@@ -1,0 +1,178 @@
+"""What cannot be settled yet holds its name and is tried again until it is."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from agent import leftovers, settler
+from agent.errors import Busy, CommandFailed, JournalFailed
+from agent.executor import Change, Executor
+from agent.journal import DONE, UNDONE, UNSETTLED
+from agent.locks import Claim
+from agent.plan import Command
+from agent.steps import Steps
+
+from .fake_runner import CREATE, DELETE, HOST, World, asked, takes_back
+from .processes import wait_until
+from .test_settler import BEGAN, CUT_OFF, GOOD, write
+
+TWO = takes_back("two", "one")
+NO = {"detail": "do failed: no", "command": "do two", "exit_code": 1, "stderr": "error: no"}
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No real process is looked for, and waits are short."""
+    monkeypatch.setattr(leftovers, "end", lambda operation: [])
+    monkeypatch.setattr(settler, "_FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(settler, "_LONGEST_WAIT_SECONDS", 0.02)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    made.settler.close()
+
+
+def wait_until_settled(world: World) -> None:
+    wait_until(lambda: not world.settler.unsettled())
+    wait_until(lambda: "settler" not in {thread.name for thread in threading.enumerate()})
+
+
+def fails_until(world: World, line: str) -> threading.Event:
+    """A command that fails until the event is set."""
+    works = threading.Event()
+    answers = {True: (0, ""), False: (1, "error: no")}
+    world.commands.answers[tuple(line.split())] = lambda: answers[works.is_set()]
+    return works
+
+
+def record(world: World) -> tuple[object, object]:
+    found = world.journal.get("one")
+    assert found is not None
+    return found["status"], found["error"]
+
+
+@pytest.mark.parametrize("stuck", TWO)
+def test_what_cannot_be_taken_back_yet(world: World, stuck: str) -> None:
+    write(world.journal, CREATE, [GOOD, BEGAN])
+    works = fails_until(world, stuck)
+    world.settler.start()
+    assert (record(world), world.settler.unsettled()) == ((UNSETTLED, CUT_OFF), ["one"])
+    with pytest.raises(Busy) as caught:
+        world.perform(DELETE, "two")
+    assert (caught.value.detail, caught.value.held_by) == (
+        "operation one is at work on host 'a'; ask again when it has ended",
+        "one",
+    )
+    wait_until(lambda: len(world.commands.ran) > 3 * len(TWO + TWO))
+    works.set()
+    wait_until_settled(world)
+    assert (record(world), world.holder()) == ((UNDONE, CUT_OFF), None)
+    ran = world.commands.words()
+    assert ran == (TWO + TWO) * (len(ran) // len(TWO + TWO))
+
+
+def test_a_delete_that_cannot_be_carried_on_yet(world: World) -> None:
+    """Once it is done nothing is left of why it was not."""
+    write(world.journal, DELETE, [GOOD, BEGAN])
+    works = fails_until(world, "do two")
+    world.settler.start()
+    assert (record(world), world.settler.unsettled()) == ((UNSETTLED, NO), ["one"])
+    assert world.holder() == "one"
+    wait_until(lambda: len(world.commands.ran) > 3)
+    works.set()
+    wait_until_settled(world)
+    assert (record(world), world.holder()) == ((DONE, None), None)
+    ran = world.commands.words()
+    assert ran == ["do two"] * (len(ran) - 1) + ["do three"]
+
+
+def test_others_are_settled_meanwhile(world: World) -> None:
+    write(world.journal, CREATE, [BEGAN])
+    write(world.journal, DELETE, [GOOD, GOOD], operation="two", name="b")
+    world.commands.fails(Command(("undo", "one")))
+    world.settler.start()
+    assert world.settler.unsettled() == ["one"]
+    assert [row["status"] for row in world.journal.find()] == [DONE, UNSETTLED]
+
+
+def test_a_network_is_held_by_its_own_kind_of_name(world: World) -> None:
+    write(world.journal, CREATE, [BEGAN], kind="network")
+    world.commands.fails(Command(("undo", "one")))
+    world.settler.start()
+    assert world.holder() is None
+    with pytest.raises(Busy) as caught:
+        world.locks.hold([Claim("network", "a")], "two")
+    assert caught.value.held_by == "one"
+
+
+def test_what_the_executor_could_not_take_back(world: World) -> None:
+    works = fails_until(world, "undo one")
+    world.commands.fails(Command(("do", "two")))
+    steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
+    executor = Executor(steps, world.journal, world.locks, world.settler.add)
+    with pytest.raises(CommandFailed):
+        executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
+    assert world.holder() == "one"
+    works.set()
+    wait_until_settled(world)
+    assert (record(world), world.holder()) == ((UNDONE, NO), None)
+
+
+@pytest.mark.parametrize(
+    ("first", "done"),
+    [
+        (4, ["do one"]),
+        (6, ["do one", "do two"]),
+        (8, ["do one", "do two", "do three"]),
+        (10, ["do one", "do two", "do three", "do four"]),
+    ],
+)
+def test_what_the_executor_could_not_write_down(world: World, first: int, done: list[str]) -> None:
+    """It was taken back, and is not taken for a create that only has to be finished."""
+    broken = threading.Event()
+    broken.set()
+    world.journal.fails = lambda number: broken.is_set() and number >= first
+    steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
+    executor = Executor(steps, world.journal, world.locks, world.settler.add)
+    with pytest.raises(JournalFailed):
+        executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
+    assert world.holder() == "one"
+    broken.clear()
+    wait_until_settled(world)
+    assert (record(world), world.holder()) == ((UNDONE, CUT_OFF), None)
+    ran = world.commands.words()
+    assert [line for line in ran if line.startswith("do ")] == done
+    undone = takes_back("one") if done == ["do one"] else TWO
+    assert ran[-2 * len(undone) :] == undone + undone
+
+
+def test_a_journal_that_fails_while_it_is_settled(world: World) -> None:
+    """What is to be written down later is held, and the other operations are settled."""
+    write(world.journal, CREATE, [BEGAN])
+    write(world.journal, DELETE, [GOOD, GOOD], operation="two", name="b")
+    # The four undo commands of the first are two writes each; then comes its end.
+    end = world.journal.writes + 9
+    world.journal.fails = lambda number: number == end
+    world.settler.start()
+    assert world.settler.unsettled() == ["one"]
+    assert world.holder() == "one"
+    assert [row["status"] for row in world.journal.find()] == [DONE, "running"]
+    wait_until_settled(world)
+    assert (record(world), world.holder()) == ((UNDONE, CUT_OFF), None)
+
+
+def test_a_settler_that_is_closed_tries_no_more(world: World) -> None:
+    write(world.journal, CREATE, [BEGAN])
+    world.commands.fails(Command(("undo", "one")))
+    world.settler.start()
+    world.settler.close()
+    wait_until(lambda: "settler" not in {thread.name for thread in threading.enumerate()})
+    ran = len(world.commands.ran)
+    world.settler.add("two")
+    assert "settler" not in {thread.name for thread in threading.enumerate()}
+    assert (len(world.commands.ran), record(world)) == (ran, (UNSETTLED, CUT_OFF))
+    assert world.holder() == "one"
