@@ -14,7 +14,7 @@ import sh
 
 from . import stack
 from .daemon import PROJECT, Agent, running, serving
-from .faults import Faults
+from .faults import FAULTS, Faults
 
 
 @pytest.hookimpl(wrapper=True)
@@ -27,6 +27,14 @@ def pytest_runtest_makereport(
         for number, agent in enumerate(running):
             report.sections.append((f"stderr of agent {number}", agent.log()[-4000:]))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults there were, and how many of them left something behind."""
+    if FAULTS["injected"]:
+        terminalreporter.section("faults in the middle of changes")
+        for what, count in FAULTS.items():
+            terminalreporter.write_line(f"{what:<10}{count:>6}")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -22,11 +22,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. body: decoded JSON."""
+    """What came back. body: `text` as JSON."""
 
     status: int
     headers: http.client.HTTPMessage
-    body: Any
+    text: str
+    body: Any = None
 
     @property
     def fields(self) -> set[str]:
@@ -57,8 +58,8 @@ class Agent:
         self._path = path or os.environ["PATH"]
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Agent":
-        """Start it, and wait until it says that it is ready."""
+    def launch(self) -> None:
+        """Start it, ready or not."""
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [
@@ -71,6 +72,10 @@ class Agent:
                 stdout=stdout,
                 stderr=stderr,
             )
+
+    def start(self) -> "Agent":
+        """Start it, and wait until it says that it is ready."""
+        self.launch()
         stack.wait_for(
             lambda: self._ready() or self.process.poll() is not None, "an agent that is ready", 90
         )
@@ -109,25 +114,38 @@ class Agent:
         """DELETE what is at a path."""
         return self.request("DELETE", _path(path))
 
-    def request(self, method: str, target: str, body: Any = None) -> Answer:
+    def request(
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Ask, and see that the answer is JSON as this agent promises it.
 
         target: as it goes over the wire. body: bytes, or what becomes JSON, or None.
         """
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection(self._address, timeout=120)
-        try:
-            connection.request(method, target, data)
-            response = connection.getresponse()
-            answer = Answer(response.status, response.headers, json.loads(response.read()))
-        finally:
-            connection.close()
+        answer = self.text(method, target, body, headers)
+        answer = replace(answer, body=json.loads(answer.text))
         if answer.status >= 400 and target != "/health":
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.body["status"] == answer.status
         else:
             assert answer.headers["content-type"] == "application/json"
         return answer
+
+    def text(
+        self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Ask for what may be no JSON."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        connection = http.client.HTTPConnection(self._address, timeout=120)
+        try:
+            connection.request(method, target, data, dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read().decode())
+        finally:
+            connection.close()
 
     def _ready(self) -> str:
         line = self._stdout.read_text().partition("\n")[0]

@@ -3,14 +3,18 @@
 import os
 from pathlib import Path
 
+# How many commands of changes were made to go wrong, and how many left something behind.
+FAULTS = {"injected": 0, "leaks": 0}
+
 _WRAPPER = """#!/bin/sh
 # Runs the real tool, and goes wrong at the call that the file `fault` names:
-# "WORD NTH before|after|hang|hang-deaf|hang-after|meanwhile", counting the calls with that word.
+# "WORD NTH before|after|hang|hang-deaf|hang-during|hang-after|meanwhile|always", counting the
+# calls with that word; OPERATION counts the commands of plans, which know their operation.
 here=$(dirname "$0")
 tool=$(basename "$0")
 how=
 read -r word nth fault <"$here/fault"
-case " $tool $* " in
+case " $tool $* ${STAGING_AGENT_OPERATION:+OPERATION} " in
 *" $word "*)
     echo "$tool $*" >>"$here/calls"
     [ "$(wc -l <"$here/calls")" != "$nth" ] || how=$fault
@@ -18,11 +22,14 @@ case " $tool $* " in
 esac
 real() { PATH=${PATH#"$here:"} "$tool" "$@"; }
 hang() { : >"$here/hangs"; sleep 600; }
+[ "$fault" != always ] || how=always
 case $how in
+always) echo "error: failed to connect to the hypervisor" >&2; exit 1 ;;
 before) echo "error: a fault that the test made" >&2; exit 1 ;;
 after) real "$@"; echo "error: a fault that the test made" >&2; exit 1 ;;
 hang) hang ;;
 hang-deaf) trap '' INT TERM; hang ;;
+hang-during) real "$@" & hang ;;
 hang-after) real "$@"; hang ;;
 meanwhile) PATH=${PATH#"$here:"} sh "$here/meanwhile" >&2 ;;
 esac
@@ -36,7 +43,7 @@ class Faults:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._folder = folder
-        for name in ("virsh", "virt-install", "ovs-vsctl"):
+        for name in ("virsh", "virt-install", "ovs-vsctl", "find"):
             self.replace(name, _WRAPPER)
         self.none()
 
@@ -49,11 +56,15 @@ class Faults:
         """Go wrong at the nth call from now on that has a word in it, the tool's name included.
 
         how: "before" or "after" the real tool ran, "hang" instead of it, "hang-deaf" to
-        SIGINT too, or "hang-after" it.
+        SIGINT too, "hang-during" or "hang-after" it, or "always" for every call of any word.
         """
         for name in ("calls", "hangs"):
             (self._folder / name).unlink(missing_ok=True)
         (self._folder / "fault").write_text(f"{word} {nth} {how}\n")
+
+    def at_operation(self, nth: int, how: str) -> None:
+        """Go wrong at the nth command of plans from now on, not at what is read for them."""
+        self.at("OPERATION", nth, how)
 
     def meanwhile(self, word: str, script: str) -> None:
         """Run a shell script right before the next call that has a word in it."""

@@ -1,0 +1,233 @@
+"""Every command of every change made to fail, to hang and to be the agent's last.
+
+After each, and a restart where the agent was killed, nothing of a create is there and nothing of
+what was deleted: domains, volumes, files of the pool, networks, ports, console logs, and what
+virt-install fetched.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from . import stack
+from .daemon import Agent
+from .faults import FAULTS, Faults
+from .stack import BRIDGE, V10, V20, own
+
+HOST, NETWORK = own("faulty"), own("faulty-net")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A change: how it is asked for, and how many commands its plan has."""
+
+    name: str
+    commands: int
+    ask: Callable[[Agent, str], Any]
+    prepare: Callable[[Agent], Any] = field(default=lambda agent: None)
+    makes: bool = True
+
+
+def _host(tree: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"memory": 64, "disks": [1, 1, 1], "networks": [V10, V20]}
+    if tree is not None:
+        body |= {"memory": 256, "install": True, "location": tree}
+    return body
+
+
+def _ask_later(agent: Agent, method: str, path: str, body: Any = None) -> Any:
+    return agent.request(method, path, body, {"Prefer": "respond-async"})
+
+
+CASES = [
+    Case(
+        "create host",
+        5,
+        lambda agent, tree: _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)),
+    ),
+    Case(
+        "install host",
+        5,
+        lambda agent, tree: _ask_later(agent, "POST", f"/hosts/{HOST}", _host(tree)),
+    ),
+    Case(
+        "create network",
+        3,
+        lambda agent, tree: _ask_later(
+            agent, "POST", f"/networks/{NETWORK}", {"bridge": BRIDGE, "vlan": 30}
+        ),
+    ),
+    Case(
+        "delete host",
+        7,
+        lambda agent, tree: _ask_later(agent, "DELETE", f"/hosts/{HOST}"),
+        lambda agent: agent.post("hosts", HOST, body=_host(None)),
+        makes=False,
+    ),
+    Case(
+        "delete network",
+        2,
+        lambda agent, tree: _ask_later(agent, "DELETE", f"/networks/{NETWORK}"),
+        lambda agent: agent.post("networks", NETWORK, body={"bridge": BRIDGE, "vlan": 30}),
+        makes=False,
+    ),
+]
+STEPS = [
+    pytest.param(case, nth, id=f"{case.name} {nth}".replace(" ", "-"))
+    for case in CASES
+    for nth in range(1, case.commands + 1)
+]
+KILLS = {"before": "hang", "during": "hang-during", "after": "hang-after"}
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Count the fault, and see that the machine is as it was before there was such a host."""
+    before, fetched = stack.snapshot(), stack.fetched_files()
+    FAULTS["injected"] += 1
+    FAULTS["leaks"] += 1
+    yield
+    assert stack.snapshot() == before
+    stack.wait_for_no_more_than(fetched)
+    FAULTS["leaks"] -= 1
+
+
+def _ended(agent: Agent, operation: str) -> dict[str, Any]:
+    """Wait for an operation to end, and answer it."""
+
+    def ended() -> Any:
+        found = agent.get("operations", operation).body
+        return found if found["status"] not in ("running", "unsettled") else None
+
+    found: dict[str, Any] = stack.wait_for(ended, "an end to the operation")
+    return found
+
+
+@pytest.mark.parametrize(("case", "nth"), STEPS)
+def test_a_command_that_fails(
+    case: Case,
+    nth: int,
+    start_agent: Callable[..., Agent],
+    faults: Faults,
+    tree: str,
+    nothing_left: None,
+) -> None:
+    """A create is taken back; a delete can be asked for again."""
+    agent = start_agent(path=faults.path)
+    case.prepare(agent)
+    faults.at_operation(nth, "before")
+    found = _ended(agent, case.ask(agent, tree).body["id"])
+    faults.none()
+    if case.makes:
+        assert (found["status"], found["steps_done"]) == ("undone", nth - 1)
+    else:
+        assert (found["status"], found["steps_done"]) == ("failed", nth - 1)
+        again = _ended(agent, case.ask(agent, tree).body["id"])
+        assert again["status"] == "done"
+
+
+@pytest.mark.parametrize(("case", "nth"), STEPS)
+def test_a_command_that_hangs(
+    case: Case,
+    nth: int,
+    start_agent: Callable[..., Agent],
+    faults: Faults,
+    tree: str,
+    nothing_left: None,
+) -> None:
+    """It is killed at its limit, whether or not it had done its work by then."""
+    short = {"virsh_seconds": 3, "virt_install_seconds": 4, "ovs_vsctl_seconds": 2}
+    agent = start_agent(path=faults.path, **short)
+    case.prepare(agent)
+    faults.at_operation(nth, "hang-after")
+    found = _ended(agent, case.ask(agent, tree).body["id"])
+    faults.none()
+    assert found["error"]["exit_code"] is None
+    if case.makes:
+        assert (found["status"], found["steps_done"]) == ("undone", nth - 1)
+    else:
+        assert (found["status"], found["steps_done"]) == ("failed", nth - 1)
+        again = case.ask(agent, tree)
+        if again.status == 202:
+            assert _ended(agent, again.body["id"])["status"] == "done"
+        else:
+            # It was the last command, and had done its work.
+            assert (again.status, nth) == (404, case.commands)
+
+
+@pytest.mark.parametrize("when", KILLS)
+@pytest.mark.parametrize(("case", "nth"), STEPS)
+def test_the_agent_is_killed(
+    case: Case,
+    nth: int,
+    when: str,
+    start_agent: Callable[..., Agent],
+    faults: Faults,
+    tree: str,
+    nothing_left: None,
+) -> None:
+    """Started again it settles what was cut off before it answers anybody."""
+    agent = start_agent(path=faults.path)
+    case.prepare(agent)
+    faults.at_operation(nth, KILLS[when])
+    operation = case.ask(agent, tree).body["id"]
+    stack.wait_for(faults.hangs, "a command that hangs")
+    agent.kill()
+    faults.none()
+    agent.start()
+    found = agent.get("operations", operation).body
+    if not case.makes:
+        assert found["status"] == "done"
+    elif nth == case.commands:
+        # All that it makes was made: what was missing is a look, or can be done again.
+        assert found["status"] == "done"
+        kind, name = ("networks", NETWORK) if found["network"] else ("hosts", HOST)
+        assert agent.delete(kind, name).status == 200
+    else:
+        assert found["status"] == "undone"
+
+
+def test_a_second_crash_in_the_middle_of_recovery(
+    start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
+) -> None:
+    """Recovery killed at each of its commands comes to the same end."""
+    agent = start_agent(path=faults.path, ovs_vsctl_seconds=2)
+    faults.at_operation(5, "hang-after")
+    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
+    stack.wait_for(faults.hangs, "a command that hangs")
+    agent.kill()
+    # So the check, which recovery carries on with, fails, and all is taken back.
+    for port in stack.ports():
+        stack.vsctl("set", "Port", port, "tag=99")
+    for nth in range(2, 8):
+        faults.at_operation(nth, "hang-after")
+        agent.launch()
+        stack.wait_for(faults.hangs, "a command of the recovery that hangs")
+        agent.kill()
+    faults.none()
+    agent.start()
+    assert agent.get("operations", operation).body["status"] == "undone"
+
+
+def test_what_cannot_be_settled_yet_holds_its_name_alone(
+    start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
+) -> None:
+    """With libvirt out of reach the agent starts, says so, and goes on trying."""
+    agent = start_agent(path=faults.path)
+    faults.at_operation(4, "hang-after")
+    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
+    stack.wait_for(faults.hangs, "a command that hangs")
+    agent.kill()
+    faults.at("virsh", 0, "always")
+    agent.start()
+    health = agent.get("health")
+    assert (health.status, health.body["journal"]["unsettled"]) == (503, [operation])
+    refused = agent.delete("hosts", HOST)
+    assert (refused.status, refused.body["held_by"]) == (409, operation)
+    other = agent.delete("hosts", own("another"))
+    assert other.status == 503
+    faults.none()
+    assert _ended(agent, operation)["status"] == "undone"
+    stack.wait_for(lambda: agent.get("health").status == 200, "good health")

@@ -1,0 +1,195 @@
+"""What the agent shows is what it does: scripts, dry runs and replays on the real stack."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sh
+
+from . import stack
+from .daemon import PROJECT, Agent
+from .stack import BRIDGE, POOL, V10, V20, own, virsh
+
+HOST, NETWORK = own("twin"), own("twin-net")
+SCRIPT = {"Accept": "text/x-shellscript"}
+REQUESTS: dict[str, dict[str, Any]] = {
+    "plain": {"memory": 64, "disks": [1, 3], "networks": [V10, V20], "vcpus": 2},
+    "bare": {"memory": 64, "disks": [], "networks": [], "autostart": True},
+    "network boot": {"memory": 64, "disks": [1], "networks": [V20], "install": True},
+}
+
+
+def _script(agent: Agent, method: str, path: str, body: Any = None) -> str:
+    answer = agent.text(method, f"{path}?dry_run=true", body, SCRIPT)
+    assert answer.headers["content-type"] == "text/x-shellscript; charset=utf-8"
+    return answer.text
+
+
+def _run(script: str, folder: Path) -> None:
+    file = folder / "script"
+    file.write_text(script)
+    stack.tool("shellcheck", str(file))
+    stack.tool("sh", str(file))
+
+
+def _made(name: str) -> dict[str, Any]:
+    """A host as the tools tell it, without what every new host gets anew."""
+    uuid = stack.uuid(name)
+    tags = {port: stack.tag(port) for port in stack.ports()}
+
+    def same(text: str) -> str:
+        text = text.replace(uuid, "UUID").replace(uuid.replace("-", "")[:10], "UUID10")
+        text = re.sub(r"52:54:00(:[0-9a-f]{2}){3}", "MAC", text)
+        return re.sub(r" (id|portid|interfaceid|tty|port|path|pid)='[^']*'", "", text)
+
+    return {
+        "running": same(virsh("dumpxml", name)),
+        "kept": same(virsh("dumpxml", "--inactive", name)),
+        "autostart": name in virsh("list", "--all", "--autostart", "--name").split(),
+        "state": stack.state(name),
+        "volumes": {
+            volume: virsh("vol-info", "--bytes", volume, "--pool", POOL).split("Allocation")[0]
+            for volume in stack.volumes()
+        },
+        "tags": {same(port): tag for port, tag in tags.items()},
+    }
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_the_script_of_a_dry_run_makes_the_host(agent: Agent, kind: str, tmp_path: Path) -> None:
+    """The same as the request would, but for the addresses that are made up for each host."""
+    body = REQUESTS[kind]
+    assert agent.post("hosts", HOST, body=body).status == 200
+    by_request = _made(HOST)
+    assert agent.delete("hosts", HOST).status == 200
+    with stack.unchanged():
+        script = _script(agent, "POST", f"/hosts/{HOST}", body)
+    _run(script, tmp_path)
+    assert _made(HOST) == by_request
+    uuid = re.search(r"--metadata=uuid=(\S+)", script)
+    assert uuid is not None
+    assert stack.uuid(HOST) == uuid[1]
+    _run(_script(agent, "DELETE", f"/hosts/{HOST}"), tmp_path)
+    assert HOST not in stack.domains()
+    assert stack.volumes() == set()
+
+
+def test_the_script_of_an_install_makes_the_host(agent: Agent, tree: str, tmp_path: Path) -> None:
+    cmdline = "a=\"b c\" d='$(e)' f,g;h"
+    body = {
+        "memory": 256,
+        "disks": [1],
+        "networks": [V10],
+        "install": True,
+        "location": tree,
+        "cmdline": cmdline,
+        "console": True,
+    }
+    _run(_script(agent, "POST", f"/hosts/{HOST}", body), tmp_path)
+    assert stack.kernel_parameters(HOST) == f"{cmdline} console=ttyS0"
+
+
+def test_the_script_of_a_network(agent: Agent, tmp_path: Path) -> None:
+    """It makes the network, does no harm when it is run again, and the other removes it."""
+    body = {"bridge": BRIDGE, "vlan": 30}
+    with stack.unchanged():
+        script = _script(agent, "POST", f"/networks/{NETWORK}", body)
+    _run(script, tmp_path)
+    made = agent.get("networks", NETWORK).body
+    assert made == {
+        "name": NETWORK,
+        "state": "active",
+        "autostart": "yes",
+        "persistent": "yes",
+        "id": made["id"],
+        "bridge": BRIDGE,
+        "vlan": 30,
+        "ports": [],
+    }
+    assert made["id"] in script
+    _run(script, tmp_path)
+    assert agent.get("networks", NETWORK).body == made
+    _run(_script(agent, "DELETE", f"/networks/{NETWORK}"), tmp_path)
+    assert NETWORK not in stack.networks()
+
+
+def test_a_script_run_again_leaves_what_is_there(agent: Agent, tmp_path: Path) -> None:
+    """The names are taken, by what it made itself: nothing of that is taken back."""
+    for kind in ("plain", "bare"):
+        script = _script(agent, "POST", f"/hosts/{HOST}", REQUESTS[kind])
+        _run(script, tmp_path)
+        with stack.unchanged(), pytest.raises(sh.ErrorReturnCode_1):
+            _run(script, tmp_path)
+        assert stack.state(HOST) == "running"
+        assert agent.delete("hosts", HOST).status == 200
+
+
+def test_a_script_that_fails_takes_back_what_it_made(agent: Agent, tmp_path: Path) -> None:
+    """The third disk's name is taken: the first two go, and the third keeps its content."""
+    body = {"memory": 64, "disks": [1, 1, 1], "networks": [V10]}
+    script = _script(agent, "POST", f"/hosts/{HOST}", body)
+    virsh("vol-create-as", POOL, f"{HOST}.2.qcow2", "5M")
+    with stack.unchanged(), pytest.raises(sh.ErrorReturnCode_1) as caught:
+        _run(script, tmp_path)
+    assert b"failed in step 2; taking back what was made" in caught.value.stderr
+
+
+def test_the_operation_is_its_script(agent: Agent, tmp_path: Path) -> None:
+    """The journal's script of a create that is gone again makes the very same host."""
+    made = agent.post("hosts", HOST, body=REQUESTS["plain"])
+    operation = made.headers["x-operation-id"]
+    before = _made(HOST)
+    assert agent.delete("hosts", HOST).status == 200
+    _run(agent.text("GET", f"/operations/{operation}", None, SCRIPT).text, tmp_path)
+    assert _made(HOST) == before
+    assert stack.uuid(HOST) == made.body["id"]
+
+
+def test_replay_in_the_terminal(agent: Agent) -> None:
+    """`replay` makes the same host; when a step fails it takes back what it had made."""
+    made = agent.post("hosts", HOST, body=REQUESTS["plain"])
+    operation = made.headers["x-operation-id"]
+    python = sh.Command(sys.executable).bake(
+        "-m", "agent", "replay", f"--state-dir={agent.state_dir}", operation, _cwd=str(PROJECT)
+    )
+    assert agent.delete("hosts", HOST).status == 200
+    with stack.unchanged(), pytest.raises(sh.ErrorReturnCode_1):
+        python(_in="n\n")
+    said = str(python("--yes"))
+    assert said.endswith("\ndone\n")
+    assert stack.uuid(HOST) == made.body["id"]
+    virsh("destroy", HOST)
+    virsh("undefine", HOST)
+    virsh("vol-delete", f"{HOST}.0.qcow2", "--pool", POOL)
+    with stack.unchanged(), pytest.raises(sh.ErrorReturnCode_1) as caught:
+        python("--yes")
+    assert b"step 2 failed" in caught.value.stdout
+
+
+def test_progress_of_an_install(agent: Agent, tree: str) -> None:
+    """A change that is asked for with respond-async answers at once, and says what it is at."""
+    body = {"memory": 256, "disks": [1], "networks": [V10], "install": True, "location": tree}
+    accepted = agent.request("POST", f"/hosts/{HOST}", body, {"Prefer": "respond-async"})
+    assert accepted.status == 202
+    operation = accepted.body["id"]
+    assert accepted.headers["location"] == f"/operations/{operation}"
+    assert accepted.headers["x-operation-id"] == operation
+    phases = []
+
+    def ended() -> Any:
+        found = agent.get("operations", operation).body
+        phases.append(found["phase"])
+        return found if found["status"] != "running" else None
+
+    found = stack.wait_for(ended, "an end to the operation")
+    assert (found["status"], found["steps"], found["steps_done"]) == ("done", 3, 3)
+    assert set(phases) & {
+        "Starting install...",
+        "Retrieving 'linux'",
+        "Retrieving 'initrd.gz'",
+        "Creating domain...",
+    }
+    assert phases[-1] is None
+    assert stack.state(HOST) == "running"
