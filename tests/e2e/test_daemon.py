@@ -100,6 +100,7 @@ def test_all_is_well(agent: Agent) -> None:
                 "status": "ok",
                 "version": stack.tool("ovs-appctl", "version").strip(),
             },
+            "journal": {"status": "ok", "unsettled": []},
         },
     )
     daemon = virsh("version", "--daemon").strip().splitlines()[-1]
@@ -168,7 +169,8 @@ def _assert_failing(agent: Agent, failing: set[str]) -> None:
     parts = {part: told["status"] for part, told in answer.body.items() if part != "status"}
     assert (answer.status, answer.body["status"]) == (503, "failing")
     assert parts == {
-        part: "failing" if part in failing else "ok" for part in ("libvirt", "pool", "openvswitch")
+        part: "failing" if part in failing else "ok"
+        for part in ("libvirt", "pool", "openvswitch", "journal")
     }
     for part in failing:
         assert answer.body[part]["detail"]
