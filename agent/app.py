@@ -3,25 +3,41 @@
 import falcon
 
 from agent import problems
+from agent.console import Consoles
 from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
 from agent.journal import Journal
-from agent.middleware import BodyLimit, Head, RequestLog, json_lines
+from agent.middleware import BodyLimit, Head, Places, RequestLog, json_lines
 from agent.networks import Networks
+from agent.power_plans import VERBS
 from agent.resources.changes import Changes
+from agent.resources.console import Console
 from agent.resources.health import HealthCheck
 from agent.resources.hosts import Host, HostList
 from agent.resources.networks import Network, NetworkList
 from agent.resources.operations import Operation, OperationList
+from agent.resources.power import Power
+
+# What is answered whatever hangs; health has short limits of its own.
+_NO_COMMANDS = ("/operations", "/health")
 
 
 def create_app(
-    hosts: Hosts, networks: Networks, executor: Executor, journal: Journal, health: Health
+    hosts: Hosts,
+    networks: Networks,
+    executor: Executor,
+    journal: Journal,
+    health: Health,
+    consoles: Consoles,
+    places: int = 64,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
-    """Build the application over the objects that do the work."""
+    """Build the application over the objects that do the work.
+
+    places: how many requests that may run commands are answered at the same time.
+    """
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    for middleware in (RequestLog(), Head(), BodyLimit()):
+    for middleware in (RequestLog(), Head(), BodyLimit(), Places(places, _NO_COMMANDS)):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
@@ -32,6 +48,9 @@ def create_app(
     app.add_route("/hosts", HostList(hosts))
     app.add_route("/hosts/{name}", Host(hosts, changes))
     app.add_route("/hosts/{name}/networks/{network}", network)
+    for verb in VERBS:
+        app.add_route(f"/hosts/{{name}}/{verb}", Power(verb, hosts, changes))
+    app.add_route("/hosts/{name}/console", Console(consoles))
     app.add_route("/networks", NetworkList(networks))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))

@@ -9,6 +9,8 @@ from typing import Any
 
 from agent.errors import ConfigError
 
+# More of anything, seconds or things, is a slip of the pen.
+_MOST = 1_000_000
 VIRT_TYPES = ("auto", "kvm", "qemu")
 
 
@@ -22,7 +24,7 @@ class Config:
 
     listen: str = "127.0.0.1:8420"
     state_dir: str = "/var/lib/staging-agent"
-    threads: int = 16
+    threads: int = 64
     stop_seconds: float = 60.0
     journal_days: float = 90.0
     journal_operations: int = 10000
@@ -32,6 +34,7 @@ class Config:
     bridge: str = "br0"
     virt_type: str = "auto"
     machine: str = "q35"
+    console_followers: int = 32
     console_dir: str = "/var/log/libvirt/qemu"
     virsh_seconds: float = 60.0
     virt_install_seconds: float = 600.0
@@ -48,6 +51,10 @@ class Config:
                 raise ConfigError(f"{field.name}: {value!r} is empty or not printable")
             if isinstance(value, int | float) and not value > 0:
                 raise ConfigError(f"{field.name}: {value!r} is not more than 0")
+            if isinstance(value, int | float) and not value <= _MOST:
+                raise ConfigError(f"{field.name}: {value!r} is more than {_MOST}")
+        if self.ovs_vsctl_seconds < 1:
+            raise ConfigError("ovs_vsctl_seconds: ovs-vsctl counts whole seconds, from 1")
         for name in ("pool", "pool_path", "console_dir", "machine"):
             if set("&<>\"'") & set(getattr(self, name)):
                 # It escapes them twice in the attributes of its XML (seen in 4.1).

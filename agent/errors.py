@@ -64,6 +64,14 @@ class InUse(AgentError):
     """What should go is still used by something else."""
 
 
+class WrongState(AgentError):
+    """What is asked of a host does not fit the state that it is in."""
+
+
+class TooMany(AgentError):
+    """As many as there may be do that already."""
+
+
 class Busy(AgentError):
     """Another operation holds the name."""
 
@@ -81,6 +89,15 @@ class Stopping(AgentError):
 
 class JournalFailed(AgentError):
     """The journal cannot be read or written, and nothing is changed without it."""
+
+
+class LeftOver(AgentError):
+    """A process that an operation left behind cannot be ended."""
+
+    def __init__(self, operation: str, processes: Sequence[int]) -> None:
+        super().__init__(
+            f"operation {operation} left processes that cannot be ended: {list(processes)}"
+        )
 
 
 class Unsettled(AgentError):
@@ -140,6 +157,12 @@ class BadLocation(CommandFailed):
     """virt-install found nothing to install from at the location."""
 
     why = "cannot install from location"
+
+
+class DomainGone(CommandFailed):
+    """The domain that the command is about is not there any more."""
+
+    why = "found no such domain"
 
 
 class NoRoom(CommandFailed):
@@ -219,6 +242,8 @@ def _kind(argv: Sequence[str], exit_code: int, stderr: str) -> type[CommandFaile
         return WrongVlan if "wait-until" in argv else OutOfReach
     if _REACH.search(stderr):
         return OutOfReach
+    if "domstate" in argv and "failed to get domain" in stderr:
+        return DomainGone
     if _POOL.search(stderr):
         return PoolOff
     if _TAKEN.search(stderr):

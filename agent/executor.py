@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent import leftovers
-from agent.errors import AgentError, CommandFailed, JournalFailed, Stopping
+from agent.errors import AgentError, CommandFailed, Interrupted, JournalFailed, Stopping, TooMany
 from agent.journal import DONE, FAILED, UNDONE, UNSETTLED, Asked, Journal
 from agent.locks import Claim, Locks
 from agent.plan import Plan
 from agent.steps import Steps
 
 _log = logging.getLogger("agent.operation")
+
+# Each that is asked for with respond-async has a thread and, with a host, a virt-install.
+_MOST_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Executor:
     locks: shared with whoever settles operations.
     unsettled: called with the id of an operation that could not be taken back, or not be
         written down as such; its names stay held.
+    installs: called when an install goes on after an operation.
     """
 
     def __init__(
@@ -46,11 +50,13 @@ class Executor:
         journal: Journal,
         locks: Locks,
         unsettled: Callable[[str], None],
+        installs: Callable[[], None],
     ) -> None:
         self._steps = steps
         self._journal = journal
         self._locks = locks
         self._unsettled = unsettled
+        self._installs = installs
         self._idle = threading.Condition()
         self._active = 0
         self._refusal: AgentError | None = None
@@ -69,6 +75,10 @@ class Executor:
             self._carry_out(operation, plan)
             try:
                 return change.answer()
+            except AgentError as error:
+                # It is done all the same, and a failure would tell its client that it is not.
+                _log.warning("operation %s is done, but not shown: %s", operation, error.detail)
+                return {"name": change.claims[0].name, "operation": operation}
             finally:
                 # Not before: what the client is told is what its own change came to.
                 self._locks.release(operation)
@@ -80,6 +90,8 @@ class Executor:
         """
         self._enter()
         try:
+            if self._active > _MOST_AT_ONCE:
+                raise TooMany(f"{_MOST_AT_ONCE} operations run already; ask again later")
             plan = self._begin(change, operation, asked)
         except BaseException:
             self._leave()
@@ -96,7 +108,12 @@ class Executor:
             finally:
                 self._leave()
 
-        threading.Thread(target=run, name=f"operation {operation}").start()
+        try:
+            threading.Thread(target=run, name=f"operation {operation}").start()
+        except RuntimeError:
+            self._locks.release(operation)
+            self._leave()
+            raise
 
     def suspend(self, refusal: AgentError) -> None:
         """Take no more changes until `resume`: each is refused with that error."""
@@ -165,6 +182,8 @@ class Executor:
             if _was_killed(error):
                 leftovers.remove_fetched(since)
             raise
+        if plan.install is not None:
+            self._installs()
         _log.info("operation %s is done: %s", operation, plan.does)
 
     def _take_back(self, operation: str, plan: Plan, began: int, error: BaseException) -> None:
@@ -173,6 +192,9 @@ class Executor:
             status = UNSETTLED
         elif any(step.undo for step in plan.steps):
             status = UNDONE
+        elif isinstance(error, Interrupted) and not plan.leave:
+            # The next start carries a delete on that this one's end cut off.
+            status = UNSETTLED
         else:
             status = FAILED
         if isinstance(error, AgentError):

@@ -1,7 +1,7 @@
 """The plans that make and remove hosts. Pure: a request and facts in, a plan out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.commands.files import delete_console_log
@@ -12,7 +12,7 @@ from agent.config import Config
 from agent.errors import AlreadyExists, FieldError, InvalidRequest
 from agent.hypervisor import NewHostFacts, PoolFacts
 from agent.parsers import libvirt_xml
-from agent.plan import Plan, Step
+from agent.plan import Install, Plan, Step
 
 # The serial port of a PC, which is the one that libvirt logs.
 _SERIAL_CONSOLE = "console=ttyS0"
@@ -124,7 +124,8 @@ def create(
                 command=ovs.wait_until_tagged(tagged),
             )
         )
-    return Plan(f"create host {request.name}", tuple(steps))
+    install = Install(request.name, uuid, request.location) if request.install else None
+    return Plan(f"create host {request.name}", tuple(steps), install)
 
 
 def delete(
@@ -149,7 +150,11 @@ def delete(
             if interface.port == port_name(uuid, index)
         }
     )
-    steps = [Step(f"stop domain {name}", virsh.destroy(uuid))]
+    steps = [
+        # Volumes go by name: replayed when this domain is gone, they would be another host's.
+        Step(f"see that domain {name} is still the one that is meant", virsh.domstate(uuid)),
+        Step(f"stop domain {name}", virsh.destroy(uuid)),
+    ]
     steps += [
         Step(f"delete disk {disk.volume}", virsh.vol_delete(config.pool, disk.volume))
         for disk in disks
@@ -164,17 +169,37 @@ def delete(
     return Plan(f"delete host {name}", tuple(steps))
 
 
+def images_of_unknown_backing(domains: Sequence[libvirt_xml.Domain], pool: PoolFacts) -> list[str]:
+    """The images of domains of which neither libvirt nor the agent's pool says what is under them.
+
+    libvirt names it for a domain that runs, and a pool for its own volumes.
+    """
+    return sorted(
+        {
+            disk.path
+            for domain in domains
+            for disk in domain.disks
+            if disk.path is not None
+            and not disk.backing
+            and pool_volume(disk, pool) not in pool.backing
+        }
+    )
+
+
 def disks_to_delete(
     name: str,
     own: Sequence[libvirt_xml.Domain],
     others: Sequence[libvirt_xml.Domain],
     pool: PoolFacts,
+    images: Mapping[str, tuple[str, ...]] | None = None,
 ) -> list[DeletedDisk]:
     """Tell which disks of a host go with it: the volumes that were made for it.
 
-    own, others: the definitions of the host and of all other domains.
+    own, others: the definitions of the host and of all other domains. images: what images of
+    the others are laid over, from those of `images_of_unknown_backing`.
     Kept are removable media, images outside the pool, volumes named for no disk of this
-    host, and volumes that another domain or volume still needs.
+    host, and volumes that another domain, volume or image still needs. Told as kept, too, are
+    volumes of the host's naming that are none of its disks, such as those under a snapshot.
     """
     found: dict[str, DeletedDisk] = {}
     for disk in (disk for definition in own for disk in definition.disks):
@@ -184,9 +209,16 @@ def disks_to_delete(
             continue  # an empty drive
         kept = _why_kept(name, disk, volume, pool.name)
         if kept is None and volume is not None:
-            kept = _why_needed(volume, others, pool)
+            kept = _why_needed(volume, others, pool, images or {})
         found.setdefault(label, DeletedDisk(disk.target, label, kept))
+    for volume in pool.backing:
+        if volume not in found and _is_named_for(name, volume):
+            found[volume] = DeletedDisk("", volume, "no disk of the host is directly on it")
     return list(found.values())
+
+
+def _is_named_for(name: str, volume: str) -> bool:
+    return re.fullmatch(re.escape(name) + r"\.(0|[1-9][0-9]*)\.qcow2", volume) is not None
 
 
 def _why_kept(name: str, disk: libvirt_xml.Disk, volume: str | None, pool: str) -> str | None:
@@ -195,17 +227,23 @@ def _why_kept(name: str, disk: libvirt_xml.Disk, volume: str | None, pool: str) 
         return f"it is in a {disk.device} drive"
     if volume is None:
         return f"it is not in pool {pool}"
-    if not re.fullmatch(re.escape(name) + r"\.(0|[1-9][0-9]*)\.qcow2", volume):
+    if not _is_named_for(name, volume):
         return "it was not made for this host"
     return None
 
 
-def _why_needed(volume: str, others: Sequence[libvirt_xml.Domain], pool: PoolFacts) -> str | None:
+def _why_needed(
+    volume: str,
+    others: Sequence[libvirt_xml.Domain],
+    pool: PoolFacts,
+    images: Mapping[str, tuple[str, ...]],
+) -> str | None:
     """Who else needs a volume of the agent's pool, None when nobody does."""
     path = f"{pool.path}/{volume}"
     for other in others:
         for disk in other.disks:
-            if path in (disk.path, *disk.backing) or pool_volume(disk, pool) == volume:
+            chain = (disk.path, *disk.backing, *images.get(disk.path or "", ()))
+            if path in chain or pool_volume(disk, pool) == volume:
                 return f"host {other.name} uses it"
     for overlay, backing in pool.backing.items():
         if path in backing:

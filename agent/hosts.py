@@ -4,11 +4,13 @@ import uuid as uuids
 from collections.abc import Callable
 from typing import Any
 
-from agent import host_plans
+from agent import host_plans, power_plans
 from agent.config import Config
+from agent.errors import JournalFailed
 from agent.executor import Change
 from agent.host_plans import HostRequest
 from agent.hypervisor import DomainDetails, Hypervisor, no_host
+from agent.journal import DONE, RUNNING, WAITING, Journal
 from agent.locks import Claim
 from agent.parsers import libvirt_xml
 from agent.plan import Plan
@@ -20,6 +22,7 @@ class Hosts:
     """The hosts of one hypervisor.
 
     virt_type: answers "kvm" or "qemu", for new ones. new_uuid: makes their UUIDs.
+    journal: knows their installs.
     """
 
     def __init__(
@@ -27,11 +30,13 @@ class Hosts:
         hypervisor: Hypervisor,
         config: Config,
         virt_type: Callable[[], str],
+        journal: Journal,
         new_uuid: Callable[[], str] | None = None,
     ) -> None:
         self._hypervisor = hypervisor
         self._config = config
         self._virt_type = virt_type
+        self._journal = journal
         self._new_uuid = new_uuid or (lambda: str(uuids.uuid4()))
 
     def list(self) -> list[dict[str, str]]:
@@ -51,7 +56,35 @@ class Hosts:
         if any(card.network and not card.bridge for card in details.definition.interfaces):
             # A domain that is off does not say where its networks lead.
             networks = {found.name: found for found in self._hypervisor.network_definitions()}
-        return _shown(details, networks)
+        return _shown(details, networks, _install(self._install_of(uuid)))
+
+    def start_plan(self, uuid: str) -> Plan:
+        """The plan that starts the host of that UUID; raises NotFound, WrongState."""
+        return self._power_plan(uuid, "start")
+
+    def power(self, name: str, verb: str) -> Change:
+        """The change that a power verb is."""
+        return Change(
+            (Claim("host", name),),
+            lambda: self._power_plan(self._hypervisor.domain_uuid(name), verb),
+            lambda: self.show(name),
+        )
+
+    def _power_plan(self, uuid: str, verb: str) -> Plan:
+        facts = self._hypervisor.power_facts(uuid)
+        if facts is None:
+            raise no_host(uuid)
+        if verb in power_plans.ENDS_INSTALLER and facts.definition.installs:
+            install = _install(self._install_of(uuid))
+            if install is not None and install["state"] == "running":
+                raise power_plans.would_end_installer(verb, facts)
+        return power_plans.power(verb, facts, self._config)
+
+    def _install_of(self, uuid: str) -> dict[str, Any] | None:
+        try:
+            return self._journal.install(uuid)
+        except JournalFailed:
+            return None  # the host is there all the same
 
     def create(self, request: HostRequest) -> Change:
         """The change that makes a host."""
@@ -82,18 +115,18 @@ class Hosts:
             own = [definition for definition in every if definition.uuid == uuid]
             if not own:
                 raise no_host(name)
+            others = [definition for definition in every if definition.uuid != uuid]
+            pool = self._hypervisor.pool()
+            images = host_plans.images_of_unknown_backing(others, pool)
             disks = host_plans.disks_to_delete(
-                name,
-                own,
-                [definition for definition in every if definition.uuid != uuid],
-                self._hypervisor.pool(),
+                name, own, others, pool, self._hypervisor.image_backing(images)
             )
             told.update(
                 id=uuid,
                 name=name,
                 deleted=[disk.volume for disk in disks if disk.kept is None],
                 kept=[
-                    {"target": disk.target, "disk": disk.volume, "reason": disk.kept}
+                    {"target": disk.target or None, "disk": disk.volume, "reason": disk.kept}
                     for disk in disks
                     if disk.kept is not None
                 ],
@@ -103,7 +136,11 @@ class Hosts:
         return Change((Claim("host", name),), plan, lambda: told)
 
 
-def _shown(details: DomainDetails, networks: dict[str, libvirt_xml.Network]) -> dict[str, Any]:
+def _shown(
+    details: DomainDetails,
+    networks: dict[str, libvirt_xml.Network],
+    install: dict[str, Any] | None,
+) -> dict[str, Any]:
     definition = details.definition
     return {
         "id": definition.uuid,
@@ -114,7 +151,7 @@ def _shown(details: DomainDetails, networks: dict[str, libvirt_xml.Network]) -> 
         "autostart": details.autostart,
         "disks": [_shown_disk(disk, details) for disk in definition.disks if disk.device == "disk"],
         "interfaces": [_shown_interface(card, networks) for card in definition.interfaces],
-        "install": {"state": "running"} if _installing(details) else None,
+        "install": install,
     }
 
 
@@ -143,11 +180,18 @@ def _shown_interface(
     }
 
 
-def _installing(details: DomainDetails) -> bool:
-    """While it is installed a domain runs in a form that ends at the installer's reboot."""
-    return details.state != "shut off" and (
-        details.definition.kernel or details.definition.on_reboot == "destroy"
-    )
+def _install(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An install as the journal has it, in the words of a host's."""
+    if found is None:
+        return None
+    state = {DONE: "done", WAITING: "running", RUNNING: "running"}.get(found["status"], "failed")
+    return {
+        "state": state,
+        "started": found["began"],
+        "finished": found["ended"],
+        "location": found["location"],
+        "reason": found["error"]["detail"] if found["error"] else None,
+    }
 
 
 def _gib(size: int) -> int | float:

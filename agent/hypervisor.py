@@ -1,17 +1,19 @@
 """Reads the hypervisor: the facts that plans are built from and answers are made of."""
 
+import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.commands import ovs_appctl
+from agent.commands import ovs_appctl, qemu_img
 from agent.commands.ovs_vsctl import OvsVsctl
-from agent.commands.virsh import NO_DOMAIN, NO_NETWORK, Virsh
+from agent.commands.virsh import NO_DOMAIN, NO_NETWORK, NO_VOLUME, Virsh
 from agent.config import Config
 from agent.errors import NotFound, OutOfReach, PoolOff, command_failure
 from agent.parsers import libvirt_xml
 from agent.parsers import ovs_vsctl as read_ovs
+from agent.parsers import qemu_img as read_image
 from agent.parsers import virsh as read
 from agent.plan import Command
 from agent.run import RunsCommands
@@ -70,6 +72,32 @@ class DomainDetails:
     definition: libvirt_xml.Domain
     capacities: dict[str, int]
     pool: PoolFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class PowerFacts:
+    """What a power change has to know.
+
+    definition: of the domain; of one that is off, the kept one. stale_ports: ports on any
+    bridge of domains that run no more.
+    """
+
+    state: str
+    definition: libvirt_xml.Domain
+    networks: Mapping[str, libvirt_xml.Network]
+    stale_ports: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class InstallLook:
+    """How a domain that is being installed is.
+
+    installing: it is defined in the form that ends at the installer's reboot.
+    """
+
+    state: str
+    reason: str
+    installing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +182,27 @@ class Hypervisor:
             if pool.stderr
             else PoolFacts(self._config.pool, libvirt_xml.pool_path(pool.stdout), {}),
         )
+
+    def power_facts(self, uuid: str) -> PowerFacts | None:
+        """What a power change has to know of a domain, None when it is gone."""
+        details = self.domain(uuid)
+        if details is None:
+            return None
+        networks = {network.name: network for network in self.network_definitions()}
+        return PowerFacts(details.state, details.definition, networks, self.stale_ports())
+
+    def installs(self, uuids: Sequence[str]) -> dict[str, InstallLook]:
+        """How domains that are being installed are, by UUID; those that are gone are missing."""
+        state = ("domstate", "--reason")
+        reads = (state, ("dumpxml",), ("dominfo",), state)
+        replies = self._batch(*((*words, uuid) for uuid in uuids for words in reads))
+        found = {}
+        for index, uuid in enumerate(uuids):
+            told = replies[index * len(reads) : (index + 1) * len(reads)]
+            texts = [text for reply in told if (text := reply.text_unless(NO_DOMAIN)) is not None]
+            if len(texts) == len(reads):
+                found[uuid] = _install_look(*texts)
+        return found
 
     def networks(self) -> list[NetworkRow]:
         """All networks, active or not, in libvirt's order."""
@@ -241,11 +290,26 @@ class Hypervisor:
             name=self._config.pool,
             path=libvirt_xml.pool_path(pool.text),
             backing={
-                name: libvirt_xml.volume_backing(reply.stdout)
+                name: libvirt_xml.volume_backing(text)
                 for name, reply in zip(volumes, replies, strict=True)
-                if not reply.stderr  # gone since
+                if (text := reply.text_unless(NO_VOLUME)) is not None
             },
         )
+
+    def image_backing(self, images: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """The images that each image is laid over.
+
+        One that is not there is left out, and so is one that qemu-img cannot read: no machine
+        can use it, and it must not keep every other host from being deleted.
+        """
+        found = {}
+        for image in images:
+            if os.path.isfile(image):
+                command = qemu_img.backing_chain(image)
+                result = self._runner.run(command.argv)
+                if result.exit_code == 0:
+                    found[image] = read_image.backing_chain(result.stdout)
+        return found
 
     def bridges(self) -> tuple[str, ...]:
         """The bridges of Open vSwitch."""
@@ -257,11 +321,14 @@ class Hypervisor:
         They are left by a crash, keep their VLAN tag, and libvirt before 10.3 hands them
         with that tag to the next domain that gets their name.
         """
+        # First the ports: one that comes after is not taken for that of a domain which is not
+        # among those that run yet.
+        interfaces = read_ovs.interfaces(self._run(self._ovs.interfaces()))
         (reply,) = self._batch(("list", "--uuid"))
         running = set(read.uuids(reply.text))
         return sorted(
             interface.name
-            for interface in read_ovs.interfaces(self._run(self._ovs.interfaces()))
+            for interface in interfaces
             if interface.external_ids.get("vm-id") not in (None, *running)
         )
 
@@ -317,6 +384,18 @@ class Hypervisor:
         return [
             Reply(argv, stdout, stderr) for argv, (stdout, stderr) in zip(alone, texts, strict=True)
         ]
+
+
+def _install_look(before: str, xml: str, info: str, after: str) -> InstallLook:
+    """What the reads of one domain tell, of which the state is read first and last."""
+    state, reason = read.state_reason(after)
+    # When it changed in between, the definition may be that of either state: as long as it is
+    # not certain that the installer is over, it is not.
+    installing = libvirt_xml.domain(xml).installs or read.state_reason(before)[0] != state
+    # A libvirtd that was restarted does not know any more why a domain is off.
+    if reason == "unknown" and read.key_values(info).get("Managed save") == "yes":
+        reason = "saved"
+    return InstallLook(state, reason, installing)
 
 
 def no_host(name: str) -> NotFound:

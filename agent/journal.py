@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,11 +36,14 @@ create table if not exists operations (
     status text not null,
     began real not null,
     ended real,
-    error text
+    error text,
+    domain text,
+    location text
 );
 create index if not exists operations_by_host on operations (host, number);
 create index if not exists operations_by_network on operations (network, number);
 create index if not exists operations_by_status on operations (status, number);
+create index if not exists operations_by_domain on operations (domain, number);
 create table if not exists steps (
     operation integer not null references operations (number) on delete cascade,
     number integer not null,
@@ -94,8 +98,15 @@ class Outcome:
 # An operation's statuses. "undone": it failed and left nothing. "failed": it failed, there is
 # no undo, and it may be asked for again. "unsettled": it was cut off, or its undo failed; the
 # agent goes on trying, and holds its names until then.
-RUNNING, DONE, UNDONE, FAILED, UNSETTLED = "running", "done", "undone", "failed", "unsettled"
-STATUSES = (RUNNING, DONE, UNDONE, FAILED, UNSETTLED)
+# "waiting": an install whose installer has not ended.
+RUNNING, WAITING, DONE, UNDONE, FAILED, UNSETTLED = STATUSES = (
+    "running",
+    "waiting",
+    "done",
+    "undone",
+    "failed",
+    "unsettled",
+)
 
 
 class Journal:
@@ -208,18 +219,78 @@ class Journal:
             )
 
     def end(self, operation: str, status: str, error: Mapping[str, Any] | None = None) -> None:
-        """Write down how an operation ended. error: what its client was told."""
+        """Write down how an operation ended. error: what its client was told.
+
+        The install that goes on after it, if one does, is an operation that begins with that:
+        no crash can come between the two.
+        """
         with self._writing() as db:
             db.execute(
                 "update operations set status = ?, ended = ?, error = ? where id = ?",
                 (status, self._clock(), json.dumps(error) if error else None, operation),
             )
+            if status == DONE:
+                self._begin_install(db, operation)
+
+    def _begin_install(self, db: sqlite3.Connection, operation: str) -> None:
+        row = db.execute(
+            "select plan, request from operations where id = ?", (operation,)
+        ).fetchone()
+        install = Plan.from_json(json.loads(row["plan"])).install if row is not None else None
+        if install is None:
+            return
+        plan = Plan(f"finish the install of host {install.host}", (), leave=True)
+        db.execute(
+            "insert into operations"
+            " (id, does, host, request, plan, status, began, domain, location)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                str(uuid.uuid4()),
+                plan.does,
+                install.host,
+                row["request"],
+                json.dumps(plan.to_json()),
+                WAITING,
+                self._clock(),
+                install.domain,
+                install.location,
+            ),
+        )
+
+    def set_plan(self, operation: str, plan: Plan) -> None:
+        """Write down what an install's end is to be: its operation runs from now on."""
+        with self._writing() as db:
+            db.execute(
+                "update operations set plan = ?, status = ? where id = ?",
+                (json.dumps(plan.to_json()), RUNNING, operation),
+            )
+
+    def installs(self) -> list[dict[str, Any]]:
+        """The installs that have not ended: id, host, domain, status."""
+        with self._reading() as db:
+            rows = db.execute(
+                "select id, host, domain, status from operations"
+                " where domain is not null and status in (?, ?) order by number",
+                (WAITING, RUNNING),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def install(self, domain: str) -> dict[str, Any] | None:
+        """The latest install of the domain of that UUID, None without one."""
+        with self._reading() as db:
+            row = db.execute(
+                "select status, began, ended, location, error from operations"
+                " where domain = ? order by number desc limit 1",
+                (domain,),
+            ).fetchone()
+        return None if row is None else {**row, "error": json.loads(row["error"] or "null")}
 
     def unfinished(self) -> list[str]:
         """The operations that did not come to an end, oldest first."""
         with self._reading() as db:
             rows = db.execute(
-                "select id from operations where status in (?, ?) order by number",
+                "select id from operations where domain is null and status in (?, ?)"
+                " order by number",
                 (RUNNING, UNSETTLED),
             ).fetchall()
         return [row["id"] for row in rows]
@@ -313,17 +384,21 @@ def _open(path: Path | str) -> sqlite3.Connection:
         # What clients sent is nobody else's to read; SQLite gives its other files this mode.
         with contextlib.suppress(OSError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
     try:
         db.row_factory = sqlite3.Row
-        for pragma in (
-            "journal_mode = wal",
-            "synchronous = full",
-            "foreign_keys = on",
-            "busy_timeout = 5000",
-        ):
-            db.execute(f"pragma {pragma}")
-        db.executescript(_SCHEMA)
+        # Only what is not so yet: each of these wants the file to itself for a moment.
+        if db.execute("pragma journal_mode").fetchone()[0] != "wal":
+            db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = full")
+        db.execute("pragma foreign_keys = on")
+        columns = {row["name"] for row in db.execute("pragma table_info(operations)")}
+        new = [column for column in ("domain", "location") if column not in columns]
+        for column in new if columns else ():
+            # A journal from before installs were operations.
+            db.execute(f"alter table operations add column {column} text")
+        if new:
+            db.executescript(_SCHEMA)
     except sqlite3.Error:
         db.close()
         raise

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.errors import LeftOver
 from agent.run import OPERATION_VARIABLE
 
 # virt-install takes back what it has fetched on SIGINT, for which it gets this long.
@@ -20,6 +21,7 @@ def end(operation: str) -> list[int]:
     """End every process that was started for an operation; answers their ids.
 
     They are known by their environment, so that no id is taken for that of another process.
+    Raises LeftOver when one cannot be ended.
     """
     found = _processes(operation)
     limit = time.monotonic() + _GRACE_SECONDS
@@ -28,11 +30,23 @@ def end(operation: str) -> list[int]:
     while left and time.monotonic() < limit:
         time.sleep(0.05)
         left = _processes(operation)
+    limit = time.monotonic() + _GRACE_SECONDS
     while left:
+        if time.monotonic() > limit:
+            # One that waits for a disk that is gone cannot be ended until that comes back.
+            raise LeftOver(operation, left)
         _signal(left, signal.SIGKILL)
         time.sleep(0.05)
         left = _processes(operation)
     return found
+
+
+def booted_at() -> float:
+    """When the kernel was started, in seconds since the epoch."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        if line.startswith("btime "):
+            return float(line.split()[1])
+    return 0.0
 
 
 def remove_fetched(since: float) -> list[Path]:

@@ -3,11 +3,14 @@
 import json
 import logging
 import re
+import threading
 import time
 import uuid
 
 import falcon
 from falcon import media
+
+from agent.errors import TooMany
 
 _log = logging.getLogger("agent.http")
 
@@ -56,6 +59,40 @@ class Head:
         """Called by Falcon after the responder; it leaves the body of a HEAD out by itself."""
         if req.context.head:
             req.method = "HEAD"
+
+
+def leave_place(req: falcon.Request) -> None:
+    """Give back the place that a request has, if any: it waits for no command any more."""
+    place: threading.BoundedSemaphore | None = getattr(req.context, "place", None)
+    if place is not None:
+        req.context.place = None
+        place.release()
+
+
+class Places:
+    """Keeps some threads free of requests that wait for commands, which may hang.
+
+    most: how many requests that may run commands are answered at the same time.
+    free: the paths that run none, or none that may hang.
+    """
+
+    def __init__(self, most: int, free: tuple[str, ...]) -> None:
+        self._free = free
+        self._places = threading.BoundedSemaphore(most)
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Called by Falcon before routing."""
+        req.context.place = None
+        if not req.path.startswith(self._free):
+            if not self._places.acquire(blocking=False):
+                raise TooMany("as many requests as may wait for libvirt do so; ask again later")
+            req.context.place = self._places
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        """Called by Falcon after the responder, errors included."""
+        leave_place(req)
 
 
 class BodyLimit:

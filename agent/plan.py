@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -85,17 +85,46 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Install:
+    """What goes on after a plan: the installer in a new domain.
+
+    domain: its UUID. location: where the installer is from, None for a network boot.
+    """
+
+    host: str
+    domain: str
+    location: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """An ordered list of steps that makes one change, and what the change is in a few words."""
+    """An ordered list of steps that makes one change, and what the change is in a few words.
+
+    install: what goes on once the plan has run, None for nothing.
+    leave: a plan that was cut off by a crash is left as it is, neither undone nor carried on.
+    """
 
     does: str
     steps: tuple[Step, ...]
+    install: Install | None = None
+    leave: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values."""
-        return {"does": self.does, "steps": [step.to_json() for step in self.steps]}
+        return {
+            "does": self.does,
+            "steps": [step.to_json() for step in self.steps],
+            "install": None if self.install is None else asdict(self.install),
+            "leave": self.leave,
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Plan":
         """The plan that `to_json` wrote."""
-        return cls(value["does"], tuple(Step.from_json(step) for step in value["steps"]))
+        install = value.get("install")
+        return cls(
+            value["does"],
+            tuple(Step.from_json(step) for step in value["steps"]),
+            None if install is None else Install(**install),
+            bool(value.get("leave")),
+        )

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -116,6 +116,51 @@ class Runner:
         return Result(
             tuple(argv), process.returncode, out.decode("utf-8", "replace"), stderr, seconds
         )
+
+    @contextlib.contextmanager
+    def stream(
+        self,
+        argv: Sequence[str],
+        operation: str,
+        on_line: Callable[[str], None],
+        on_end: Callable[[], None],
+    ) -> Iterator[None]:
+        """Run a command that goes on until the end of the `with` block.
+
+        operation: as for `run`. on_line: called in a thread of its own with each line of its
+        stdout. on_end: called there when it has ended, or could not be started.
+        """
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(operation),
+                cwd="/",
+                process_group=0,
+            )
+        except OSError as error:
+            _log.warning("%s: %s", argv[0], error.strerror)
+            on_end()
+            yield
+            return
+
+        def watch() -> None:
+            with process.stdout or contextlib.nullcontext(()) as lines:
+                for line in lines:
+                    on_line(line.decode("utf-8", "replace"))
+            on_end()
+
+        thread = threading.Thread(target=watch, name=f"{argv[0]} output", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            if process.poll() is None:
+                _signal_group(process, signal.SIGKILL)
+            process.wait()
+            thread.join(_GRACE_SECONDS)
 
     def interrupt(self) -> None:
         """Stop every command that runs now; each raises Interrupted where it was run."""

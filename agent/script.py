@@ -137,4 +137,6 @@ def _line(command: Command, taken: Sequence[str] = (), after: str = "") -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    # What a client sent must neither end the comment nor reach a terminal as it is.
+    plain = (char if char.isprintable() else repr(char)[1:-1] for char in " ".join(text.split()))
+    return "".join(plain)

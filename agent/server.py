@@ -19,11 +19,13 @@ from waitress.server import create_server
 
 from agent.app import create_app
 from agent.config import Config
+from agent.console import Consoles
 from agent.errors import AgentError, ConfigError, JournalFailed
 from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
 from agent.hypervisor import Hypervisor
+from agent.installs import Installs
 from agent.journal import Journal
 from agent.locks import Locks
 from agent.middleware import MOST_BODY_BYTES
@@ -37,8 +39,12 @@ _log = logging.getLogger("agent")
 
 # Who asks for health waits for it, and wants to hear of a daemon that hangs.
 _HEALTH_SECONDS = 5.0
+# How long the start waits for operations to be settled.
+_START_SECONDS = 15.0
 # How long to wait before a journal that cannot be read is tried again.
 _JOURNAL_SECONDS = 2.0
+# Threads for requests that wait for no command, beside those for the ones that do.
+_FREE_THREADS = 4
 # How long the answers to the last changes may take to leave.
 _ANSWER_SECONDS = 2.0
 
@@ -50,6 +56,8 @@ class Agent:
     app: "falcon.App[falcon.Request, falcon.Response]"
     executor: Executor
     settler: Settler
+    installs: Installs
+    consoles: Consoles
     journal: Journal
     virt_type: VirtType
 
@@ -64,19 +72,24 @@ def build(config: Config) -> Agent:
     )
     steps = Steps(runner, journal)
     locks = Locks()
-    settler = Settler(steps, journal, locks)
-    executor = Executor(steps, journal, locks, settler.add)
     virt_type = VirtType(runner, config)
     hypervisor = Hypervisor(runner, config)
+    hosts = Hosts(hypervisor, config, virt_type, journal)
+    installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
+    settler = Settler(steps, journal, locks, installs.wake)
+    executor = Executor(steps, journal, locks, settler.add, installs.wake)
+    consoles = Consoles(hypervisor, config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
     app = create_app(
-        Hosts(hypervisor, config, virt_type),
+        hosts,
         Networks(hypervisor, config),
         executor,
         journal,
         Health(Hypervisor(Runner(quick.limits()), quick), journal, settler),
+        consoles,
+        config.threads,
     )
-    return Agent(app, executor, settler, journal, virt_type)
+    return Agent(app, executor, settler, installs, consoles, journal, virt_type)
 
 
 def serve(config: Config) -> int:
@@ -91,12 +104,18 @@ def serve(config: Config) -> int:
             agent.app,
             map=channels,
             sockets=[listener],
-            threads=config.threads,
+            # Who waits for a console has a thread each, and takes none from the others.
+            threads=config.threads + config.console_followers + _FREE_THREADS,
+            # So that waitress can tell that a client has gone while nothing is written.
+            channel_request_lookahead=1,
             ident=None,
+            # Idle clients, too, are connections; select() would end at 1,024 of anything.
+            connection_limit=1000,
+            asyncore_use_poll=True,
             # The application refuses a large body in JSON; this is for what lies about it.
             max_request_body_size=4 * MOST_BODY_BYTES,
         )
-        stopper = _Stopper(agent.executor, channels, config.stop_seconds)
+        stopper = _Stopper(agent, channels, config.stop_seconds)
         # Handled, not only by SIGINT's default: a shell starts its background jobs with
         # SIGINT ignored, commands would inherit that, and virt-install has to hear it.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,9 +125,10 @@ def serve(config: Config) -> int:
             # The socket is open, so clients wait for this and are not turned away.
             _settle(agent)
             threading.Thread(target=_try_virt_type, args=(agent.virt_type,), daemon=True).start()
-            print(_greeting(*listener.getsockname()[:2]), flush=True)
+            print(_greeting(listener, config.bridge), flush=True)
             server.run()
         agent.settler.close()
+        agent.installs.close()
         agent.journal.close()
     _log.info("stopped; hosts go on running")
     logging.shutdown()
@@ -119,8 +139,8 @@ def serve(config: Config) -> int:
 class _Stopper:
     """Ends the server on a signal: changes first, then their answers, then the loop."""
 
-    def __init__(self, executor: Executor, channels: dict[int, Any], seconds: float) -> None:
-        self._executor = executor
+    def __init__(self, agent: Agent, channels: dict[int, Any], seconds: float) -> None:
+        self._agent = agent
         self._channels = channels
         self._seconds = seconds
         self._thread: threading.Thread | None = None
@@ -136,7 +156,8 @@ class _Stopper:
             self._thread.start()
 
     def _stop(self) -> None:
-        self.clean = self._executor.drain(self._seconds)
+        self._agent.consoles.close()
+        self.clean = self._agent.executor.drain(self._seconds)
         limit = time.monotonic() + _ANSWER_SECONDS
         while time.monotonic() < limit and any(map(_is_busy, list(self._channels.values()))):
             time.sleep(0.01)
@@ -151,24 +172,26 @@ def _is_busy(channel: object) -> bool:
 
 
 def _settle(agent: Agent) -> None:
-    """Settle what was cut off; while the journal cannot say what that is, change nothing."""
-    try:
-        agent.settler.start()
-    except JournalFailed as error:
-        _log.error("%s", error.detail)
-        agent.executor.suspend(error)
-        threading.Thread(target=_settle_later, args=(agent,), daemon=True).start()
+    """Settle what was cut off, before requests are answered unless that takes too long.
+
+    Names are held at once; with a daemon that hangs, the rest goes on beside the requests.
+    """
+    thread = threading.Thread(target=_settle_all, args=(agent,), name="start", daemon=True)
+    thread.start()
+    thread.join(_START_SECONDS)
 
 
-def _settle_later(agent: Agent) -> None:
+def _settle_all(agent: Agent) -> None:
     while True:
-        time.sleep(_JOURNAL_SECONDS)
         try:
             agent.settler.start()
+            agent.installs.start()
         except JournalFailed as error:
+            # While it cannot say what was cut off, nothing may be made of any name.
+            _log.error("%s", error.detail)
             agent.executor.suspend(error)
+            time.sleep(_JOURNAL_SECONDS)
         else:
-            _log.info("the journal can be used again")
             agent.executor.resume()
             return
 
@@ -205,14 +228,15 @@ def _listen(config: Config) -> socket.socket:
         raise ConfigError(f"listen: {config.listen}: {error.strerror}") from error
 
 
-def _greeting(host: str, port: int) -> str:
+def _greeting(listener: socket.socket, bridge: str) -> str:
+    host, port = listener.getsockname()[:2]
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     host_body = '{"memory": 512, "disks": [8], "networks": ["vlan10"]}'
     return f"""ready: {base}
 
 Try, in another terminal:
   curl -s {base}/health
-  curl -s {base}/networks/vlan10 -d '{{"bridge": "br0", "vlan": 10}}'
+  curl -s {base}/networks/vlan10 -d '{{"bridge": "{bridge}", "vlan": 10}}'
   curl -s {base}/hosts/ns.example.com -d '{host_body}'
   curl -s {base}/hosts/ns.example.com
   curl -s -X DELETE {base}/hosts/ns.example.com

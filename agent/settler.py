@@ -7,12 +7,13 @@ be run again, so that a crash in the middle changes nothing about the outcome.
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from agent import leftovers
 from agent.errors import AgentError, Busy
 from agent.executor import told
-from agent.journal import DONE, UNDONE, UNSETTLED, Journal
+from agent.journal import DONE, FAILED, UNDONE, UNSETTLED, Journal
 from agent.locks import Claim, Locks
 from agent.plan import Plan
 from agent.steps import Steps
@@ -28,9 +29,17 @@ class Settler:
     """Settles operations of the journal, and tries again those that cannot be settled yet.
 
     Their names are held in `locks` until then.
+    installs: called when an install goes on after an operation that was settled.
     """
 
-    def __init__(self, steps: Steps, journal: Journal, locks: Locks) -> None:
+    def __init__(
+        self,
+        steps: Steps,
+        journal: Journal,
+        locks: Locks,
+        installs: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._installs = installs
         self._steps = steps
         self._journal = journal
         self._locks = locks
@@ -45,10 +54,13 @@ class Settler:
 
         To be called before requests are answered. Raises JournalFailed without a journal.
         """
-        for operation in self._journal.unfinished():
+        operations = self._journal.unfinished()
+        for operation in operations:
             record = self._journal.get(operation)
             if record is not None:
                 self._hold(record)
+        # All the names first: with a daemon that hangs the rest may take minutes.
+        for operation in operations:
             if not self._try(operation, undoing=False):
                 self.add(operation, undoing=False)
 
@@ -94,7 +106,10 @@ class Settler:
     def _try(self, operation: str, undoing: bool) -> bool:
         try:
             record = self._journal.get(operation)
-            return record is None or self._settle(record, undoing)
+            if record is None:
+                self._locks.release(operation)
+                return True
+            return self._settle(record, undoing)
         except AgentError as error:
             _log.warning("operation %s is not settled yet: %s", operation, error.detail)
         except Exception:
@@ -119,6 +134,12 @@ class Settler:
         plan = Plan.from_json(record["plan"])
         _log.info("operation %s was cut off, and is settled: %s", operation, plan.does)
         ended = leftovers.end(operation)
+        if plan.leave:
+            # A person who asked for it sees the state that it is in, and can ask again.
+            detail = "it was cut off: the agent ended while it ran; the host is as it was left"
+            self._journal.end(operation, FAILED, {"detail": detail})
+            self._locks.release(operation)
+            return True
         if ended:
             _log.info("operation %s: ended what still ran for it: %s", operation, ended)
         leftovers.remove_fetched(record["began"])
@@ -127,6 +148,8 @@ class Settler:
         if status == UNSETTLED:
             return False
         self._locks.release(operation)
+        if plan.install is not None and status == DONE:
+            self._installs()
         _log.info("operation %s is %s: %s", operation, status, plan.does)
         return True
 
@@ -136,7 +159,9 @@ class Settler:
         ok = {command["step"] for command in forward if command["ok"]}
         undoing = undoing or any(command["undo"] for command in record["commands"])
         makes = {index for index, step in enumerate(plan.steps) if step.undo}
-        if not makes or (makes <= ok and not undoing):
+        # What ran before a reboot does not run now, whatever was made of it.
+        rebooted = record["began"] < leftovers.booted_at()
+        if not makes or (makes <= ok and not undoing and not rebooted):
             try:
                 self._finish(operation, plan, ok)
             except AgentError as error:

@@ -57,8 +57,14 @@ class Steps:
             ended = Outcome(0.0, None, False, "", error.stderr, error.detail)
             self._journal.end_step(operation, number, ended)
             raise
-        self._journal.end_step(operation, number, outcome)
-        if not outcome.ok:
+        if outcome.ok:
+            self._journal.end_step(operation, number, outcome)
+        else:
+            # The command's own failure says what may be undone: it comes first.
+            try:
+                self._journal.end_step(operation, number, outcome)
+            except JournalFailed as error:
+                _log.error("operation %s: %s", operation, error.detail)
             raise command_failure(command.argv, outcome.exit_code or 0, outcome.stderr)
 
     def undo(

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from agent.commands.virsh import Virsh
 from agent.config import Config
-from agent.errors import NameTaken, OutOfReach, command_failure
+from agent.errors import NameTaken, NoRoom, OutOfReach, command_failure
 from agent.run import RunsCommands
 
 # One name for every trial: libvirt keeps a log of each name that it has run.
@@ -36,11 +36,15 @@ class VirtType:
     def __call__(self) -> str:
         """The type. The first call may take a second; raises OutOfReach without libvirt."""
         with self._lock:
-            if self._found is None:
-                self._found = self._try()
-            return self._found
+            if self._found is not None:
+                return self._found
+            found = self._try()
+            # Without room for the trial nothing is known of the hardware: try again next time.
+            if found is not None:
+                self._found = found
+            return found or "qemu"
 
-    def _try(self) -> str:
+    def _try(self) -> str | None:
         xml = trial_xml(_TRIAL, self._config.machine)
         command = Virsh(self._config.libvirt_uri).trial(_TRIAL, xml)
         for _ in range(_TRIES):
@@ -56,7 +60,7 @@ class VirtType:
             time.sleep(1)  # another agent tries at this very moment
         self.why = f"KVM does not work here: {failure.detail}"
         _log.info("virtualisation: emulation (%s)", self.why)
-        return "qemu"
+        return None if isinstance(failure, NoRoom) else "qemu"
 
 
 def trial_xml(name: str, machine: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.cli.terminal import TerminalRunner
-from agent.errors import AgentError, FieldError, InvalidRequest
+from agent.errors import AgentError, FieldError, InUse, InvalidRequest
+from agent.journal import RUNNING, UNSETTLED
 from agent.plan import Command, Plan, Step
 from agent.resources.operations import operation_script
 
@@ -26,6 +27,11 @@ def replay(
     plan = Plan.from_json(found["plan"])
     if not 1 <= first <= len(plan.steps):
         raise InvalidRequest([FieldError("--from", f"the steps are 1 to {len(plan.steps)}")])
+    if found["status"] in (RUNNING, UNSETTLED) and not only_print:
+        raise InUse(
+            f"operation {found['id']} is {found['status']}: the agent settles it, and would take"
+            " back what is replayed now"
+        )
     if only_print:
         print(operation_script(found), end="")
         return 0

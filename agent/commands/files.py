@@ -19,5 +19,7 @@ def delete_console_log(path: str) -> Command:
             "-name",
             f"{log.name}*",
             "-delete",
-        )
+        ),
+        # Without the folder there is no log in it.
+        tolerates=("No such file or directory",),
     )

@@ -11,6 +11,7 @@ NO_DOMAIN = "failed to get domain"
 NO_NETWORK = "Network not found"
 NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
+DOMAIN_ON = "Domain is already active"
 NETWORK_OFF = "is not active"
 NETWORK_ON = "network is already active"
 # A volume that libvirt knows, and a file that it does not know, of the name asked for.
@@ -52,6 +53,30 @@ class Virsh:
         return self._command(
             f"create /dev/stdin --autodestroy; domstate --reason {shlex.quote(name)}", stdin=xml
         )
+
+    def start(self, domain: str) -> Command:
+        """Start a domain that is off; it may run already."""
+        return self._command("start", f"--domain={domain}", tolerates=(DOMAIN_ON,))
+
+    def shutdown(self, domain: str) -> Command:
+        """Press a domain's power button (ACPI); whether it heeds that is up to it."""
+        return self._command("shutdown", f"--domain={domain}", "--mode=acpi")
+
+    def reboot(self, domain: str) -> Command:
+        """Ask a domain to start anew (ACPI); whether it heeds that is up to it."""
+        return self._command("reboot", f"--domain={domain}", "--mode=acpi")
+
+    def reset(self, domain: str) -> Command:
+        """Start a domain anew at once, as by its reset button."""
+        return self._command("reset", f"--domain={domain}")
+
+    def lifecycle_events(self) -> Command:
+        """Print a line for whatever starts or ends in any domain's life, until it is ended."""
+        return self._command("event", "--event", "lifecycle", "--loop", "--timestamp")
+
+    def domstate(self, domain: str) -> Command:
+        """Say a domain's state; fails when there is no such domain."""
+        return self._command("domstate", f"--domain={domain}")
 
     def destroy(self, domain: str) -> Command:
         """Stop a domain at once; it may be off, or gone, already."""

@@ -50,6 +50,11 @@ class Domain:
     interfaces: tuple[Interface, ...]
     console_log: str | None
 
+    @property
+    def installs(self) -> bool:
+        """Whether it is the form that virt-install boots an installer in."""
+        return self.kernel or self.on_reboot == "destroy"
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

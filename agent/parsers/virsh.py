@@ -103,6 +103,18 @@ def domain_states(text: str) -> dict[str, str]:
     return states
 
 
+def state_reason(text: str) -> tuple[str, str]:
+    """`domstate --reason`: the state, and why it is in it.
+
+    >>> state_reason("shut off (shutdown)\\n\\n")
+    ('shut off', 'shutdown')
+    """
+    match = re.fullmatch(r"(.*\S) \((.*)\)", text.strip())
+    if not match:
+        raise InvalidOutput("virsh domstate", text, "not a state and a reason")
+    return match[1], match[2]
+
+
 def disk_capacities(text: str) -> dict[str, int]:
     """`domstats --block` of one domain: the capacity in bytes of each disk, by target.
 

@@ -68,7 +68,7 @@ def new_executor(
 ) -> Executor:
     """An executor over such commands, which notes the operations that are unsettled."""
     steps = Steps(commands, journal)  # type: ignore[arg-type]
-    return Executor(steps, journal, locks, unsettled.append)
+    return Executor(steps, journal, locks, unsettled.append, lambda: None)
 
 
 class BreakingJournal(Journal):
@@ -110,7 +110,9 @@ class World:
         self.unsettled: list[str] = []
         steps = Steps(self.commands, self.journal)  # type: ignore[arg-type]
         self.settler = Settler(steps, self.journal, self.locks)
-        self.executor = Executor(steps, self.journal, self.locks, self.unsettled.append)
+        self.executor = Executor(
+            steps, self.journal, self.locks, self.unsettled.append, lambda: None
+        )
 
     def perform(self, plan: Plan, operation: str = "one") -> Any:
         change = Change((HOST,), lambda: plan, lambda: "told")

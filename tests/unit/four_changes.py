@@ -88,7 +88,8 @@ _DELETE_LOG = Command(
     (
         *("find", "/var/log/libvirt/qemu", "-maxdepth", "1", "-type", "f"),
         *("-name", f"{uuid(1)}.console.log*", "-delete"),
-    )
+    ),
+    tolerates=("No such file or directory",),
 )
 CREATE_HOST = Case(
     "POST",
@@ -118,6 +119,10 @@ DELETE_HOST = Case(
     Plan(
         f"delete host {HOST}",
         (
+            Step(
+                f"see that domain {HOST} is still the one that is meant",
+                _virsh("domstate", f"--domain={uuid(1)}"),
+            ),
             Step(f"stop domain {HOST}", _STOP),
             Step(f"delete disk {HOST}.0.qcow2", _delete_volume(0)),
             Step(f"delete disk {HOST}.1.qcow2", _delete_volume(1)),

@@ -8,8 +8,9 @@ from agent.config import Config, load
 from agent.errors import ConfigError
 
 SETTINGS = (
-    "bridge, console_dir, journal_days, journal_operations, libvirt_uri, listen, machine,"
-    " ovs_vsctl_seconds, pool, pool_path, state_dir, stop_seconds, threads, virsh_seconds,"
+    "bridge, console_dir, console_followers, journal_days, journal_operations, libvirt_uri,"
+    " listen, machine, ovs_vsctl_seconds, pool, pool_path, state_dir, stop_seconds, threads,"
+    " virsh_seconds,"
     " virt_install_seconds, virt_type"
 )
 
@@ -73,6 +74,12 @@ def test_the_limits_of_each_tool() -> None:
         ("virsh_seconds = true", "virsh_seconds: True is not a number"),
         ('virsh_seconds = "1"', "virsh_seconds: '1' is not a number"),
         ("threads = 0", "threads: 0 is not more than 0"),
+        ("virsh_seconds = inf", "virsh_seconds: inf is more than 1000000"),
+        ("journal_operations = 1000001", "journal_operations: 1000001 is more than 1000000"),
+        (
+            "ovs_vsctl_seconds = 0.5",
+            "ovs_vsctl_seconds: ovs-vsctl counts whole seconds, from 1",
+        ),
         ("stop_seconds = -1", "stop_seconds: -1.0 is not more than 0"),
         ("virsh_seconds = nan", "virsh_seconds: nan is not more than 0"),
         ('pool = ""', "pool: '' is empty or not printable"),

@@ -6,6 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
+from agent.journal import DONE, Asked
+from agent.plan import Install, Plan
+
 from .recorded import Read, virsh, virsh_error
 from .web import (
     EMPTY_LIST,
@@ -90,9 +93,22 @@ def test_show(agent: Agent) -> None:
 
 
 def test_show_an_install(agent: Agent) -> None:
+    """The journal has it, by the UUID of the domain."""
+    plan = Plan("create host a", (), Install("fixture-netboot", uuid(2), "http://tree/"))
+    asked = Asked("POST", "/hosts/a", None, "request", None, host="fixture-netboot")
+    agent.journal.begin("one", asked, plan)
+    agent.journal.end("one", DONE)
+    found = agent.journal.install(uuid(2))
+    assert found is not None
     agent.reads(LIST)
     agent.reads(*details(2, "netboot"))
-    assert agent("GET", "/hosts/fixture-netboot").json["install"] == {"state": "running"}
+    assert agent("GET", "/hosts/fixture-netboot").json["install"] == {
+        "state": "running",
+        "started": found["began"],
+        "finished": None,
+        "location": "http://tree/",
+        "reason": None,
+    }
 
 
 def test_show_one_that_is_off_and_oddly_named(agent: Agent) -> None:
@@ -400,6 +416,7 @@ def expect_delete_facts(agent: Agent) -> None:
 
 def test_delete(agent: Agent) -> None:
     expect_delete_facts(agent)
+    agent.virsh("domstate", f"--domain={uuid(1)}")
     agent.virsh("destroy", f"--domain={uuid(1)}")
     agent.virsh(*vol_delete(0))
     agent.virsh(*vol_delete(1))
@@ -429,6 +446,7 @@ def test_delete(agent: Agent) -> None:
 def test_delete_tells_what_it_keeps(agent: Agent) -> None:
     expect_delete_facts(agent)
     off = virsh_error("destroy-off")
+    agent.virsh("domstate", f"--domain={uuid(3)}")
     agent.virsh("destroy", f"--domain={uuid(3)}", stderr=off, returncode=1)
     agent.virsh(
         *("undefine", f"--domain={uuid(3)}", "--managed-save", "--nvram"),

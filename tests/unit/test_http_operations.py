@@ -13,7 +13,7 @@ from .fake_runner import CREATE, DELETE, asked
 from .web import NOW, Agent
 
 KNOWN = "host, network, status, before, limit"
-STATUSES = "running, done, undone, failed, unsettled"
+STATUSES = "running, waiting, done, undone, failed, unsettled"
 
 
 def begin(agent: Agent, operation: str, plan: Plan = DELETE, **more: str) -> None:

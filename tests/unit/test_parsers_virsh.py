@@ -295,4 +295,4 @@ def test_a_batch_that_was_cut_off(stdout: str, stderr: str) -> None:
 
 
 def test_the_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(read) == (0, 5)
+    assert doctest.testmod(read) == (0, 6)

@@ -113,7 +113,7 @@ def test_what_the_executor_could_not_take_back(world: World) -> None:
     works = fails_until(world, "undo one")
     world.commands.fails(Command(("do", "two")))
     steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
-    executor = Executor(steps, world.journal, world.locks, world.settler.add)
+    executor = Executor(steps, world.journal, world.locks, world.settler.add, lambda: None)
     with pytest.raises(CommandFailed):
         executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
     assert world.holder() == "one"
@@ -137,7 +137,7 @@ def test_what_the_executor_could_not_write_down(world: World, first: int, done: 
     broken.set()
     world.journal.fails = lambda number: broken.is_set() and number >= first
     steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
-    executor = Executor(steps, world.journal, world.locks, world.settler.add)
+    executor = Executor(steps, world.journal, world.locks, world.settler.add, lambda: None)
     with pytest.raises(JournalFailed):
         executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
     assert world.holder() == "one"

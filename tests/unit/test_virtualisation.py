@@ -119,3 +119,10 @@ def test_threads_that_ask_at_once_share_one_trial(fp: FakeProcess, auto: VirtTyp
 def test_the_recorded_trials_are_what_they_are_taken_for() -> None:
     assert virsh("trial-runs").endswith("\n\nrunning (booted)\n\n")
     assert recorded("virsh-9.0.0.trial-runs.err") == ""
+
+
+def test_a_trial_without_room_says_nothing_of_the_hardware(fp: FakeProcess, auto: VirtType) -> None:
+    """It is emulation for now, and tried again for the next host."""
+    expect(fp, stderr="error: Cannot allocate memory\n", returncode=1)
+    expect(fp, "trial-runs")
+    assert [auto(), auto(), auto()] == ["qemu", "kvm", "kvm"]

@@ -8,6 +8,7 @@ from pytest_subprocess import FakeProcess
 
 from agent.app import create_app
 from agent.config import Config
+from agent.console import Consoles
 from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
@@ -50,13 +51,16 @@ class Agent:
         self.locks = Locks()
         steps = Steps(runner, self.journal)
         self.settler = Settler(steps, self.journal, self.locks)
-        self.executor = Executor(steps, self.journal, self.locks, self.unsettled.append)
+        self.executor = Executor(
+            steps, self.journal, self.locks, self.unsettled.append, lambda: None
+        )
         app = create_app(
-            Hosts(hypervisor, CONFIG, lambda: "qemu", new_uuid=lambda: uuid(1)),
+            Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1)),
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
             self.executor,
             self.journal,
             Health(hypervisor, self.journal, self.settler),
+            Consoles(hypervisor, CONFIG),
         )
         self.app = app
         self._client = falcon.testing.TestClient(app)

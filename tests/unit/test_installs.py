@@ -1,0 +1,541 @@
+"""Installs: what each needs next, and that it gets it, whatever comes in between."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent import installs as module
+from agent.config import Config
+from agent.errors import CommandTimeout, NotFound, OutOfReach
+from agent.hypervisor import InstallLook
+from agent.installs import Installs, Next, decide
+from agent.journal import DONE, Asked, Journal, Outcome
+from agent.locks import Claim, Locks
+from agent.plan import Command, Install, Plan, Step
+from agent.run import Result
+from agent.steps import Steps
+
+UUID, OTHER = "uuid-1", "uuid-2"
+RUNS = InstallLook("running", "booted", True)
+ENDED = InstallLook("shut off", "shutdown", False)
+DESTROYED = InstallLook("shut off", "destroyed", False)
+STARTED = InstallLook("running", "booted", False)
+STOPPED_BY_HAND = "the host was stopped by hand while its installer ran"
+DELETED = "the host was deleted while its installer ran"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "installing", "needs", "why"),
+    [
+        ("running", "booted", True, Next.WAIT, ""),
+        ("running", "restored", True, Next.WAIT, ""),
+        ("idle", "unknown", True, Next.WAIT, ""),
+        ("paused", "user", True, Next.WAIT, ""),
+        ("paused", "I/O error", True, Next.WAIT, ""),
+        ("in shutdown", "user", True, Next.WAIT, ""),
+        ("pmsuspended", "unknown", True, Next.WAIT, ""),
+        ("no state", "unknown", True, Next.WAIT, ""),
+        ("running", "booted", False, Next.DONE, ""),
+        ("paused", "starting up", False, Next.DONE, ""),
+        ("shut off", "shutdown", False, Next.START, ""),
+        ("shut off", "unknown", False, Next.START, ""),
+        ("shut off", "saved", False, Next.WAIT, ""),
+        ("shut off", "destroyed", False, Next.FAIL, STOPPED_BY_HAND),
+        ("shut off", "crashed", False, Next.FAIL, "the host ended with its installer: crashed"),
+        ("shut off", "failed", False, Next.FAIL, "the host ended with its installer: failed"),
+        ("shut off", "migrated", False, Next.FAIL, "the host ended with its installer: migrated"),
+        ("shut off", "daemon", False, Next.FAIL, "the host ended with its installer: daemon"),
+        ("shut off", "shutdown", True, Next.START, ""),
+        ("crashed", "panicked", True, Next.FAIL, "the host crashed with its installer: panicked"),
+        ("crashed", "panicked", False, Next.FAIL, "the host crashed with its installer: panicked"),
+    ],
+)
+def test_what_an_install_needs(
+    state: str, reason: str, installing: bool, needs: Next, why: str
+) -> None:
+    assert decide(InstallLook(state, reason, installing)) == (needs, why)
+
+
+def test_what_an_install_of_a_host_that_is_gone_needs() -> None:
+    assert decide(None) == (Next.FAIL, DELETED)
+
+
+def command(word: str) -> Command:
+    return Command(("tool", word))
+
+
+PORTS, START, CHECK = command("ports"), command("start"), command("check")
+STOP = command("stop")
+PLAN = Plan(
+    "start host ns",
+    (Step("remove ports", PORTS), Step("start", START, (STOP,)), Step("check", CHECK)),
+    leave=True,
+)
+
+
+class Runner:
+    """Stands in for the runner: notes commands, and goes wrong where a test says."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.wrong: dict[str, list[Exception | str]] = {}
+        self.streams: list[tuple[Sequence[str], str]] = []
+        self.open = 0
+        self.on_line: Callable[[str], None] = lambda line: None
+        self.on_end: Callable[[], None] = lambda: None
+
+    def run(
+        self, argv: Sequence[str], stdin: str | None, operation: str, on_line: object
+    ) -> Result:
+        self.ran.append(argv[1])
+        wrong = self.wrong.get(argv[1])
+        what = wrong.pop(0) if wrong else None
+        if isinstance(what, Exception):
+            raise what
+        return Result(tuple(argv), 0 if what is None else 1, "", what or "", 0.0)
+
+    @contextmanager
+    def stream(
+        self,
+        argv: Sequence[str],
+        operation: str,
+        on_line: Callable[[str], None],
+        on_end: Callable[[], None],
+    ) -> Iterator[None]:
+        self.streams.append((tuple(argv), operation))
+        self.on_line, self.on_end = on_line, on_end
+        self.open += 1
+        yield
+        self.open -= 1
+
+    def interrupt(self) -> None:
+        """Nothing runs for long here."""
+
+
+class Hypervisor:
+    """Stands in for the hypervisor: how domains are, and how often that was looked at.
+
+    then: how they are from the next look on, one after the other.
+    """
+
+    def __init__(self) -> None:
+        self.looks: dict[str, InstallLook] = {}
+        self.then: list[dict[str, InstallLook] | Exception] = []
+        self.looked = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def installs(self, uuids: Sequence[str]) -> dict[str, InstallLook]:
+        if self.then:
+            now = self.then.pop(0)
+            if isinstance(now, Exception):
+                self.looked += 1
+                raise now
+            self.looks = now
+        found = {uuid: look for uuid, look in self.looks.items() if uuid in uuids}
+        self.meanwhile()
+        self.looked += 1
+        return found
+
+
+class World:
+    """Installs over what stands in for everything that they work with."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.runner = Runner()
+        self.hypervisor = Hypervisor()
+        self.journal = Journal(":memory:")
+        self.locks = Locks()
+        self.steps = Steps(self.runner, self.journal)  # type: ignore[arg-type]
+        self.state_dir = state_dir
+        self.plan: Callable[[str], Plan] = lambda uuid: PLAN
+        self.planned: list[str] = []
+        self.installs = self._new()
+
+    def _new(self) -> Installs:
+        def start_plan(uuid: str) -> Plan:
+            self.planned.append(uuid)
+            return self.plan(uuid)
+
+        return Installs(
+            self.runner,  # type: ignore[arg-type]
+            self.hypervisor,  # type: ignore[arg-type]
+            self.steps,
+            self.journal,
+            self.locks,
+            Config(state_dir=str(self.state_dir)),
+            start_plan,
+        )
+
+    def begin(self, domain: str = UUID, host: str = "ns") -> str:
+        """Have the create of a host end, so that its install begins; answers the install's id."""
+        operation = f"create {domain}"
+        asked = Asked("POST", f"/hosts/{host}", {}, "request", "client", host=host)
+        install = Install(host, domain, "http://location")
+        self.journal.begin(operation, asked, Plan(f"create host {host}", (), install))
+        self.journal.end(operation, DONE)
+        return str(next(i["id"] for i in self.journal.installs() if i["domain"] == domain))
+
+    def of(self, operation: str) -> tuple[str, str | None]:
+        """An install's status, and why it failed."""
+        found = self.journal.get(operation)
+        assert found is not None
+        return found["status"], found["error"]["detail"] if found["error"] else None
+
+    def ended(self, operation: str) -> tuple[str, str | None]:
+        """The same once it has ended."""
+        until(lambda: self.of(operation)[0] not in ("waiting", "running"))
+        return self.of(operation)
+
+
+def until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not come true within 30 s"
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Where the agent looks once by itself, and then for an hour at events alone."""
+    monkeypatch.setattr(module, "_FIRST_LOOKS_SECONDS", (0.0,))
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(module, "_SETTLE_SECONDS", 0.001)
+    monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.001)
+    new = World(tmp_path)
+    yield new
+    new.installs.close()
+    assert new.runner.open == 0
+
+
+def test_a_host_is_started_when_its_installer_has_ended(world: World) -> None:
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: ENDED}
+    world.installs.wake()
+    assert world.ended(operation) == ("done", None)
+    assert world.runner.ran == ["ports", "start", "check"]
+    assert world.planned == [UUID]
+    found = world.journal.get(operation)
+    assert found is not None
+    assert found["plan"] == PLAN.to_json()
+    assert [(row["step"], row["undo"], row["ok"]) for row in found["commands"]] == [
+        (0, False, True),
+        (1, False, True),
+        (2, False, True),
+    ]
+    # Its name is free again.
+    until(lambda: world.runner.open == 0)
+    world.locks.hold([Claim("host", "ns")], "another")
+
+
+def test_events_are_followed_as_long_as_there_are_installs(world: World) -> None:
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: RUNS}
+    world.installs.wake()
+    until(lambda: world.hypervisor.looked == 1)
+    assert world.runner.streams == [
+        (
+            (
+                *("virsh", "--connect=qemu:///system", "event"),
+                *("--event", "lifecycle", "--loop", "--timestamp"),
+            ),
+            f"events of {world.state_dir}",
+        )
+    ]
+    # An event of whichever domain, before and after the installer's end.
+    world.runner.on_line("event 'lifecycle' for domain 'x': Started Booted")
+    until(lambda: world.hypervisor.looked == 2)
+    assert world.of(operation) == ("waiting", None)
+    world.hypervisor.looks = {UUID: ENDED}
+    world.runner.on_line("event 'lifecycle' for domain 'ns': Stopped Shutdown")
+    assert world.ended(operation) == ("done", None)
+    until(lambda: world.runner.open == 0)
+    # The next install is followed again.
+    world.hypervisor.looks = {OTHER: ENDED}
+    operation = world.begin(OTHER, "other")
+    world.installs.wake()
+    assert world.ended(operation) == ("done", None)
+    assert len(world.runner.streams) == 2
+
+
+def test_nothing_is_run_without_installs(world: World) -> None:
+    world.installs.start()
+    until(lambda: len(world.runner.streams) == 1 and world.runner.open == 0)
+    assert (world.hypervisor.looked, world.runner.ran) == (0, [])
+
+
+@pytest.mark.parametrize("what", ["an event", "a new install"])
+def test_what_comes_during_a_look_is_looked_at(world: World, what: str) -> None:
+    first = world.begin()
+    world.hypervisor.looks = {UUID: RUNS}
+    looking, go_on = threading.Event(), threading.Event()
+
+    def meanwhile() -> None:
+        looking.set()
+        assert go_on.wait(30)
+
+    world.hypervisor.meanwhile = meanwhile
+    world.installs.wake()
+    assert looking.wait(30)
+    world.hypervisor.then = [{UUID: ENDED, OTHER: ENDED}]
+    if what == "an event":
+        world.runner.on_line("event")
+    else:
+        second = world.begin(OTHER, "other")
+        world.installs.wake()
+    go_on.set()
+    assert world.ended(first) == ("done", None)
+    if what == "a new install":
+        assert world.ended(second) == ("done", None)
+
+
+def test_an_agent_goes_on_with_what_an_earlier_one_followed(world: World) -> None:
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: ENDED}
+    world.installs.start()
+    assert world.ended(operation) == ("done", None)
+
+
+@pytest.mark.parametrize(
+    ("looks", "why"),
+    [
+        ({}, DELETED),
+        ({OTHER: ENDED}, DELETED),
+        ({UUID: DESTROYED}, STOPPED_BY_HAND),
+        (
+            {UUID: InstallLook("shut off", "crashed", False)},
+            "the host ended with its installer: crashed",
+        ),
+    ],
+)
+def test_an_install_that_fails(world: World, looks: dict[str, InstallLook], why: str) -> None:
+    """Nothing is run for it, and it is never looked at again."""
+    operation = world.begin()
+    world.hypervisor.looks = looks
+    world.installs.wake()
+    assert world.ended(operation) == ("failed", why)
+    until(lambda: world.runner.open == 0)
+    assert (world.runner.ran, world.planned, world.journal.installs()) == ([], [], [])
+
+
+def test_a_host_that_somebody_started(world: World) -> None:
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: STARTED}
+    world.installs.wake()
+    assert world.ended(operation) == ("done", None)
+    assert world.runner.ran == []
+
+
+def test_a_host_that_runs_by_the_time_it_is_planned(world: World) -> None:
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: ENDED}
+    world.plan = lambda uuid: Plan("start host ns", (), leave=True)
+    world.installs.wake()
+    assert world.ended(operation) == ("done", None)
+    assert world.runner.ran == []
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome"),
+    [
+        ({UUID: DESTROYED}, ("failed", STOPPED_BY_HAND)),
+        ({}, ("failed", DELETED)),
+        ({UUID: STARTED}, ("done", None)),
+    ],
+)
+def test_what_became_of_a_host_between_the_look_and_the_start(
+    world: World, later: dict[str, InstallLook], outcome: tuple[str, str | None]
+) -> None:
+    """It is looked at again once nobody else can be at work on it."""
+    operation = world.begin()
+    world.hypervisor.then = [{UUID: ENDED}, later]
+    world.installs.wake()
+    assert world.ended(operation) == outcome
+    assert (world.runner.ran, world.planned) == ([], [])
+
+
+def test_a_host_that_another_operation_holds(world: World) -> None:
+    """It is waited for, and what comes of the operation is what counts."""
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: ENDED}
+    world.locks.hold([Claim("host", "ns")], "another")
+    world.installs.wake()
+    until(lambda: world.hypervisor.looked >= 3)
+    assert (world.of(operation), world.runner.ran) == (("waiting", None), [])
+    world.hypervisor.looks = {}
+    world.locks.release("another")
+    assert world.ended(operation) == ("failed", DELETED)
+    assert world.runner.ran == []
+
+
+@pytest.mark.parametrize(
+    ("word", "wrong", "ran", "why"),
+    [
+        ("ports", "error: no", ["ports", "stop"], "tool failed: no"),
+        ("start", "error: no disk", ["ports", "start", "stop"], "tool failed: no disk"),
+        (
+            "check",
+            CommandTimeout(CHECK.argv, 2, ""),
+            ["ports", "start", "check", "stop"],
+            "tool was killed: it ran past its limit of 2 s",
+        ),
+    ],
+)
+def test_a_start_that_fails_is_taken_back(
+    world: World, word: str, wrong: Exception | str, ran: list[str], why: str
+) -> None:
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: ENDED}
+    world.runner.wrong = {word: [wrong]}
+    world.installs.wake()
+    assert world.ended(operation) == ("failed", f"it could not be started: {why}")
+    assert world.runner.ran == ran
+    until(lambda: world.runner.open == 0)
+    world.locks.hold([Claim("host", "ns")], "another")
+
+
+@pytest.mark.parametrize(
+    ("word", "ran"),
+    [
+        # libvirt went away before it had begun, and after it.
+        ("start", ["ports", "start", "ports", "start", "check"]),
+        ("check", ["ports", "start", "check", "check"]),
+    ],
+)
+def test_a_start_is_carried_on_when_a_daemon_is_back(
+    world: World, word: str, ran: list[str]
+) -> None:
+    operation = world.begin()
+    later = ENDED if word == "start" else STARTED
+    world.hypervisor.then = [{UUID: ENDED}, {UUID: ENDED}, {UUID: later}]
+    world.runner.wrong = {word: ["error: failed to connect to the hypervisor"]}
+    world.installs.wake()
+    assert world.ended(operation) == ("done", None)
+    assert world.runner.ran == ran
+
+
+def test_a_plan_that_cannot_be_made_yet_is_made_later(world: World) -> None:
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: ENDED}
+    errors: list[Exception] = [OutOfReach(["ovs-vsctl"], 1, "error: no"), NotFound("no host")]
+
+    def plan(uuid: str) -> Plan:
+        if errors:
+            raise errors.pop(0)
+        return PLAN
+
+    world.plan = plan
+    world.installs.wake()
+    assert world.ended(operation) == ("done", None)
+    assert world.planned == [UUID] * 3
+
+
+def test_an_agent_that_stops_takes_nothing_back(world: World) -> None:
+    """What it had begun is carried on by the next one."""
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: ENDED}
+    world.steps.cut_off()
+    world.installs.wake()
+    until(lambda: world.planned)
+    world.installs.close()
+    assert world.of(operation) == ("running", None)
+    assert world.runner.ran == []
+
+
+def _outcome(ok: bool) -> Outcome:
+    return Outcome(0.0, 0 if ok else 1, ok, "", "")
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended", "ran"),
+    [
+        # Somebody else started it: not even the ports are touched.
+        ((), 0, []),
+        ((PORTS,), 0, []),
+        ((PORTS,), 1, []),
+        # The agent did: it may have seen how the start ended, and how the check did.
+        ((PORTS, START), 1, ["start", "check"]),
+        ((PORTS, START), 2, ["check"]),
+        ((PORTS, START, CHECK), 2, ["check"]),
+        ((PORTS, START, CHECK), 3, []),
+    ],
+)
+def test_a_start_that_was_cut_off_is_carried_on(
+    world: World, begun: tuple[Command, ...], ended: int, ran: list[str]
+) -> None:
+    """begun: the commands that were written down. ended: of how many it is known how."""
+    operation = world.begin()
+    world.journal.set_plan(operation, PLAN)
+    for index, step in enumerate(begun):
+        number = world.journal.begin_step(operation, index, step, undo=False)
+        if index < ended:
+            world.journal.end_step(operation, number, _outcome(True))
+    world.hypervisor.looks = {UUID: STARTED}
+    world.installs.start()
+    assert world.ended(operation) == ("done", None)
+    assert world.runner.ran == ran
+
+
+def test_a_start_that_was_cut_off_may_fail_its_check(world: World) -> None:
+    operation = world.begin()
+    world.journal.set_plan(operation, PLAN)
+    number = world.journal.begin_step(operation, 1, START, undo=False)
+    world.journal.end_step(operation, number, _outcome(True))
+    world.runner.wrong = {"check": ["error: no"]}
+    world.hypervisor.looks = {UUID: STARTED}
+    world.installs.start()
+    assert world.ended(operation) == ("failed", "it could not be started: tool failed: no")
+    assert world.runner.ran == ["check", "stop"]
+
+
+def test_looks_go_on_while_libvirt_does_not_answer(world: World) -> None:
+    operation = world.begin()
+    no = OutOfReach(["virsh"], 1, "error: failed to connect to the hypervisor")
+    world.hypervisor.then = [no, ValueError("unforeseen"), no, {UUID: ENDED}]
+    world.installs.wake()
+    assert world.ended(operation) == ("done", None)
+
+
+def test_an_unforeseen_error_of_one_install_is_not_the_others(world: World) -> None:
+    operations = [world.begin(), world.begin(OTHER, "other")]
+    world.hypervisor.looks = {UUID: ENDED, OTHER: ENDED}
+    broken = [True]
+
+    def plan(uuid: str) -> Plan:
+        if uuid == UUID and broken:
+            raise ValueError("unforeseen")
+        return PLAN
+
+    world.plan = plan
+    world.installs.wake()
+    assert world.ended(operations[1]) == ("done", None)
+    assert world.of(operations[0]) == ("waiting", None)
+    broken.clear()
+    assert world.ended(operations[0]) == ("done", None)
+
+
+def test_the_event_command_is_begun_again(world: World) -> None:
+    """And what happened while there was none is seen."""
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: RUNS}
+    world.installs.wake()
+    until(lambda: world.hypervisor.looked == 1)
+    world.hypervisor.looks = {UUID: ENDED}
+    world.runner.on_end()
+    assert world.ended(operation) == ("done", None)
+    assert len(world.runner.streams) == 2
+
+
+def test_close_leaves_installs_to_the_next_agent(world: World) -> None:
+    operation = world.begin()
+    world.hypervisor.looks = {UUID: RUNS}
+    world.installs.wake()
+    until(lambda: world.hypervisor.looked == 1)
+    world.installs.close()
+    assert (world.runner.open, world.of(operation)) == (0, ("waiting", None))
+    world.installs.wake()
+    assert (world.runner.open, len(world.runner.streams)) == (0, 1)
