@@ -36,7 +36,12 @@ class Answer:
 
 
 class Agent:
-    """An agent with settings, and files, of its own. settings: as in its configuration file."""
+    """An agent with settings, and files, of its own. settings: as in its configuration file.
+
+    before: words before its command.
+    """
+
+    before: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, path: str | None = None, **settings: Any) -> None:
         """folder: for its files. path: its PATH, None for that of the tests."""
@@ -63,7 +68,14 @@ class Agent:
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "agent", "serve", f"--config={self.config}"),
+                    *(
+                        *self.before,
+                        sys.executable,
+                        "-m",
+                        "agent",
+                        "serve",
+                        f"--config={self.config}",
+                    ),
                     *(f"--state-dir={self.state_dir}", "--listen=127.0.0.1:0"),
                 ],
                 cwd=PROJECT,
@@ -81,7 +93,7 @@ class Agent:
         )
         if not self._ready():
             pytest.fail(f"the agent ended by itself: {self.log()}", pytrace=False)
-        self._address = urlsplit(self._ready()).netloc
+        self.address = urlsplit(self._ready()).netloc
         return self
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -139,7 +151,7 @@ class Agent:
     ) -> Answer:
         """Ask for what may be no JSON."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection(self._address, timeout=120)
+        connection = http.client.HTTPConnection(self.address, timeout=120)
         try:
             connection.request(method, target, data, dict(headers or {}))
             response = connection.getresponse()

@@ -383,6 +383,21 @@ def test_a_volume_that_another_host_uses_survives(agent: Agent) -> None:
     assert stack.volumes() == {volumes[1], volumes[2], overlay.name}
 
 
+def test_a_volume_under_an_image_outside_the_pool_survives(agent: Agent, tmp_path: Path) -> None:
+    """Of a machine that is off libvirt does not say what its image is laid over."""
+    assert agent.post("hosts", NAME, body={**EMPTY, "disks": [1]}).status == 200
+    (volume,) = _volumes(NAME, 1)
+    overlay = tmp_path / "clone.qcow2"
+    base = ("-b", str(POOL_PATH / volume), "-F", "qcow2")
+    stack.tool("qemu-img", "create", "-q", "-u", "-f", "qcow2", *base, str(overlay), "1G")
+    clone = own("clone")
+    stack.define_domain(clone, _disk(overlay))
+    assert agent.delete("hosts", NAME).body["kept"] == [
+        {"target": "sda", "disk": volume, "reason": f"host {clone} uses it"}
+    ]
+    assert stack.volumes() == {volume}
+
+
 @pytest.mark.parametrize("odd", ['it\'s "a"; $(b)', "Zürich & 网络 ", "--all", "a%2Fb+c<d>"])
 def test_a_host_made_by_hand_may_have_any_name(agent: Agent, odd: str) -> None:
     """It is listed, shown, and removed by exactly that name; its disk was not made for it."""

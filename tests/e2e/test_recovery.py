@@ -61,7 +61,7 @@ CASES = [
     ),
     Case(
         "delete host",
-        7,
+        8,
         lambda agent, tree: _ask_later(agent, "DELETE", f"/hosts/{HOST}"),
         lambda agent: agent.post("hosts", HOST, body=_host(None)),
         makes=False,
@@ -138,7 +138,7 @@ def test_a_command_that_hangs(
     nothing_left: None,
 ) -> None:
     """It is killed at its limit, whether or not it had done its work by then."""
-    short = {"virsh_seconds": 3, "virt_install_seconds": 4, "ovs_vsctl_seconds": 2}
+    short = {"virsh_seconds": 6, "virt_install_seconds": 6, "ovs_vsctl_seconds": 3}
     agent = start_agent(path=faults.path, **short)
     case.prepare(agent)
     faults.at_operation(nth, "hang-after")

@@ -168,6 +168,23 @@ def test_replay_in_the_terminal(agent: Agent) -> None:
     assert b"step 2 failed" in caught.value.stdout
 
 
+def test_an_old_delete_leaves_a_new_host_of_the_same_name(agent: Agent, tmp_path: Path) -> None:
+    """Its volumes have the names of the old one's, but it is not the host that was meant."""
+    body = REQUESTS["plain"]
+    assert agent.post("hosts", HOST, body=body).status == 200
+    script = _script(agent, "DELETE", f"/hosts/{HOST}")
+    gone = agent.delete("hosts", HOST)
+    assert agent.post("hosts", HOST, body=body).status == 200
+    operation = gone.headers["x-operation-id"]
+    replay = ("-m", "agent", "replay", "--yes", f"--state-dir={agent.state_dir}", operation)
+    with stack.unchanged():
+        with pytest.raises(sh.ErrorReturnCode_1):
+            _run(script, tmp_path)
+        with pytest.raises(sh.ErrorReturnCode_1):
+            sh.Command(sys.executable)(*replay, _cwd=str(PROJECT))
+    assert stack.state(HOST) == "running"
+
+
 def test_progress_of_an_install(agent: Agent, tree: str) -> None:
     """A change that is asked for with respond-async answers at once, and says what it is at."""
     body = {"memory": 256, "disks": [1], "networks": [V10], "install": True, "location": tree}

@@ -1,0 +1,353 @@
+"""Power: each verb on real machines in each state."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import pytest
+
+from . import stack
+from .daemon import Agent
+from .faults import Faults
+from .stack import BRIDGE, POOL, V10, own, virsh
+
+NAME = own("ns")
+BARE = {"memory": 64, "disks": [], "networks": []}
+VERBS = ("start", "shutdown", "stop", "reboot", "reset")
+ASYNC = {"Prefer": "respond-async"}
+SCRIPT = {"Accept": "text/x-shellscript"}
+# What `virsh` is replaced by, to have a port's tag changed right after a start.
+WRONG_TAG = f"""#!/bin/sh
+PATH=${{PATH#*:}}
+virsh "$@" || exit
+case " $* " in
+*" start "*)
+    for port in $(ovs-vsctl --timeout=10 list-ports {BRIDGE}); do
+        ovs-vsctl --timeout=10 set Port "$port" tag=99
+    done
+    ;;
+esac
+"""
+
+
+def _put(agent: Agent, verb: str, name: str = NAME, **more: Any) -> Any:
+    return agent.request("PUT", f"/hosts/{name}/{verb}", **more)
+
+
+def _does_not_fit(verb: str, state: str, fits: str) -> str:
+    return f"host {NAME!r} is in state {state!r}, and {verb} takes one that is {fits}"
+
+
+FITS = {
+    "start": "'shut off' or 'running' or 'idle'",
+    "shutdown": "'running' or 'idle' or 'in shutdown'",
+    "reboot": "'running' or 'idle'",
+    "reset": "'running' or 'idle' or 'paused' or 'in shutdown'",
+}
+
+
+def _disk(*after: int) -> bytes:
+    """A disk that a BIOS boots: it says "booted" on the serial port, then does what is given.
+
+    after: machine code for a processor in real mode.
+    """
+    text = 0x7C00 + 31 + len(after)
+    code = (
+        # cli; cld; xor ax, ax; mov ds, ax; mov si, text
+        *(0xFA, 0xFC, 0x31, 0xC0, 0x8E, 0xD8, 0xBE, *struct.pack("<H", text)),
+        # next: lodsb; test al, al; jz after; mov ah, al; mov dx, 0x3fd
+        *(0xAC, 0x84, 0xC0, 0x74, 0x11, 0x88, 0xC4, 0xBA, 0xFD, 0x03),
+        # wait: in al, dx; test al, 0x20; jz wait; mov al, ah; mov dl, 0xf8; out dx, al; jmp next
+        *(0xEC, 0xA8, 0x20, 0x74, 0xFB, 0x88, 0xE0, 0xB2, 0xF8, 0xEE, 0xEB, 0xEA),
+        *after,
+    )
+    sector = (bytes(code) + b"booted\r\n\0").ljust(510, b"\0") + b"\x55\xaa"
+    return sector.ljust(1 << 20, b"\0")
+
+
+HALT = (0xF4, 0xEB, 0xFD)  # end: hlt; jmp end
+# Switches itself off once its power button is pressed.
+HEEDS_BUTTON = _disk(
+    # mov dx, 0x602; mov ax, 0x100; out dx, ax      have the button noticed
+    *(0xBA, 0x02, 0x06, 0xB8, 0x00, 0x01, 0xEF),
+    # poll: mov dx, 0x600; in ax, dx; test ah, 1; jz poll
+    *(0xBA, 0x00, 0x06, 0xED, 0xF6, 0xC4, 0x01, 0x74, 0xF7),
+    # mov dx, 0x604; mov ax, 0x2000; out dx, ax     off
+    *(0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF),
+    *HALT,
+)
+# Tells its panic device that it has crashed: mov dx, 0x505; mov al, 1; out dx, al
+PANICS = _disk(0xBA, 0x05, 0x05, 0xB0, 0x01, 0xEE, *HALT)
+
+
+def _put_on_disk(name: str, content: bytes, folder: Path) -> None:
+    """Give a host that is off something to boot on its first disk."""
+    raw, image = folder / "raw", folder / "image"
+    raw.write_bytes(content)
+    stack.tool("qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(image))
+    virsh("vol-upload", "--pool", POOL, "--vol", f"{name}.0.qcow2", "--file", str(image))
+
+
+def test_a_host_that_is_off(agent: Agent) -> None:
+    """It can be started, and stopped in vain; nothing else fits."""
+    made = agent.post("hosts", NAME, body=BARE).body
+    off = {**made, "state": "shut off"}
+    assert _put(agent, "stop").body == off
+    for verb in ("shutdown", "reboot", "reset"):
+        answer = _put(agent, verb)
+        detail = _does_not_fit(verb, "shut off", FITS[verb])
+        assert (answer.status, answer.body["detail"]) == (409, detail)
+    assert stack.state(NAME) == "shut off"
+    again = _put(agent, "stop")
+    assert (again.status, again.body) == (200, off)
+    done = agent.get("operations", again.headers["x-operation-id"]).body
+    assert (done["status"], done["host"], done["steps"], done["commands"]) == ("done", NAME, 0, [])
+    started = _put(agent, "start")
+    assert (started.status, started.body) == (200, made)
+    assert stack.state(NAME) == "running"
+
+
+def test_a_host_that_runs(agent: Agent) -> None:
+    """To start it changes nothing; a guest without ACPI goes on at shutdown and reboot."""
+    made = agent.post("hosts", NAME, body=BARE).body
+    number = virsh("domid", NAME)
+    for verb, steps in (("start", 0), ("shutdown", 1), ("reboot", 1), ("reset", 1)):
+        answer = _put(agent, verb)
+        assert (answer.status, answer.body) == (200, made)
+        done = agent.get("operations", answer.headers["x-operation-id"]).body
+        assert (done["status"], done["does"]) == ("done", f"{verb} host {NAME}")
+        assert (done["steps"], done["steps_done"]) == (steps, steps)
+        assert done["request"]["method"] == "PUT"
+    assert virsh("domid", NAME) == number
+    stopped = _put(agent, "stop")
+    assert (stopped.status, stopped.body) == (200, {**made, "state": "shut off"})
+    assert stack.state(NAME) == "shut off"
+
+
+def test_a_host_that_is_paused(agent: Agent) -> None:
+    """It can be reset and stopped; to start it would not resume it."""
+    made = agent.post("hosts", NAME, body=BARE).body
+    virsh("suspend", NAME)
+    paused = {**made, "state": "paused"}
+    for verb in ("start", "shutdown", "reboot"):
+        answer = _put(agent, verb)
+        detail = _does_not_fit(verb, "paused", FITS[verb])
+        assert (answer.status, answer.body["detail"]) == (409, detail)
+        assert stack.state(NAME) == "paused"
+    answer = _put(agent, "reset")
+    assert (answer.status, answer.body) == (200, paused)
+    answer = _put(agent, "stop")
+    assert (answer.status, answer.body) == (200, {**made, "state": "shut off"})
+
+
+def test_a_host_that_has_crashed(agent: Agent) -> None:
+    """libvirt keeps it as it is until it is stopped; to start it again takes both."""
+    image = stack.POOL_PATH / f"{NAME}.raw"
+    image.write_bytes(PANICS)
+    devices = (
+        "<panic model='isa'/>"
+        f"<disk type='file'><driver name='qemu' type='raw'/><source file={quoteattr(str(image))}/>"
+        "<target dev='sda' bus='sata'/></disk>"
+    )
+    xml = (
+        f"<domain type='qemu'><name>{NAME}</name><memory unit='MiB'>64</memory>"
+        "<os><type machine='q35'>hvm</type></os><on_crash>preserve</on_crash>"
+        f"<devices>{devices}</devices></domain>"
+    )
+    virsh("define", "/dev/stdin", stdin=xml)
+    assert _put(agent, "start").status == 200
+    stack.wait_for(lambda: stack.state(NAME) == "crashed", "a crash")
+    for verb in ("start", "shutdown", "reboot", "reset"):
+        answer = _put(agent, verb)
+        detail = _does_not_fit(verb, "crashed", FITS[verb])
+        assert (answer.status, answer.body["detail"]) == (409, detail)
+    stopped = _put(agent, "stop")
+    assert (stopped.status, stopped.body["state"]) == (200, "shut off")
+
+
+def test_what_the_guest_sees_of_it(agent: Agent, tmp_path: Path) -> None:
+    """It boots at start and reset, and switches itself off at shutdown and for a reboot."""
+    assert agent.post("hosts", NAME, body={**BARE, "disks": [1]}).status == 200
+    assert _put(agent, "stop").status == 200
+    _put_on_disk(NAME, HEEDS_BUTTON, tmp_path)
+
+    def boots(count: int) -> None:
+        said = stack.wait_for(
+            lambda: (said := stack.console(NAME)).count("booted") >= count and said, "a boot"
+        )
+        assert said.count("booted") == count
+
+    assert _put(agent, "start").status == 200
+    boots(1)
+    assert _put(agent, "reset").status == 200
+    boots(2)
+    assert _put(agent, "reboot").status == 200
+    boots(3)
+    assert _put(agent, "shutdown").status == 200
+    stack.wait_for(lambda: stack.state(NAME) == "shut off", "an end by its power button")
+    assert virsh("domstate", "--reason", NAME).strip() == "shut off (shutdown)"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_host_that_is_not_there(agent: Agent, verb: str) -> None:
+    """It is a 404, dry run or not, and nothing but PUT is taken."""
+    for query in ("", "?dry_run=true"):
+        answer = agent.request("PUT", f"/hosts/{own('nobody')}/{verb}{query}")
+        detail = f"there is no host {own('nobody')!r}"
+        assert (answer.status, answer.body["detail"]) == (404, detail)
+    for method in ("GET", "POST", "DELETE"):
+        answer = agent.request(method, f"/hosts/{own('nobody')}/{verb}")
+        assert (answer.status, answer.headers["allow"]) == (405, "PUT, OPTIONS")
+
+
+def test_a_dry_run_and_its_script(agent: Agent, tmp_path: Path) -> None:
+    """Nothing is changed; the plan is whole, and its script does what the request would."""
+    made = agent.post("hosts", NAME, body={**BARE, "networks": [V10]}).body
+    (card,) = made["interfaces"]
+    uuid, port = made["id"], card["port"]
+
+    def script(verb: str) -> None:
+        path = f"/hosts/{NAME}/{verb}?dry_run=true"
+        file = tmp_path / "script"
+        file.write_text(agent.text("PUT", path, None, SCRIPT).text)
+        stack.tool("shellcheck", str(file))
+        stack.tool("sh", str(file))
+
+    dry = _put(agent, "stop?dry_run=true")
+    assert (dry.status, stack.state(NAME)) == (200, "running")
+    assert [step["command"]["argv"] for step in dry.body["steps"]] == [
+        ["virsh", "--connect=qemu:///system", "destroy", f"--domain={uuid}"]
+    ]
+    script("stop")
+    assert stack.state(NAME) == "shut off"
+    dry = _put(agent, "start?dry_run=true")
+    assert (dry.status, stack.state(NAME)) == (200, "shut off")
+    assert dry.body["does"] == f"start host {NAME}"
+    assert [step["command"]["argv"] for step in dry.body["steps"][-2:]] == [
+        ["virsh", "--connect=qemu:///system", "start", f"--domain={uuid}"],
+        ["ovs-vsctl", "--timeout=10", "wait-until", "Port", port, "tag=10"],
+    ]
+    script("start")
+    assert (stack.state(NAME), stack.tag(port)) == ("running", "10")
+    # In the state that is asked for there is nothing to run.
+    assert _put(agent, "start?dry_run=true").body["steps"] == []
+    script("start")
+    refused = _put(agent, "start?now=true")
+    assert (refused.status, refused.fields) == (400, {"now"})
+
+
+def test_an_answer_before_it_is_done(agent: Agent) -> None:
+    """A 202 with the operation, which is done in the end."""
+    assert agent.post("hosts", NAME, body=BARE).status == 200
+    accepted = _put(agent, "stop", headers=ASYNC)
+    operation = accepted.body["id"]
+    assert (accepted.status, accepted.headers["location"]) == (202, f"/operations/{operation}")
+
+    def ended() -> Any:
+        found = agent.get("operations", operation).body
+        return found["status"] != "running" and found
+
+    assert stack.wait_for(ended, "an end to the operation")["status"] == "done"
+    assert stack.state(NAME) == "shut off"
+    refused = _put(agent, "reset", headers=ASYNC)
+    detail = _does_not_fit("reset", "shut off", FITS["reset"])
+    assert (refused.status, refused.body["detail"]) == (409, detail)
+
+
+def test_a_start_on_the_wrong_vlan_is_taken_back(
+    start_agent: Callable[..., Agent], faults: Faults
+) -> None:
+    """The host is off again, and its answer says what was wrong."""
+    agent = start_agent(path=faults.path, ovs_vsctl_seconds=2)
+    made = agent.post("hosts", NAME, body={**BARE, "networks": [V10]}).body
+    (card,) = made["interfaces"]
+    assert _put(agent, "stop").status == 200
+    with stack.unchanged():
+        faults.replace("virsh", WRONG_TAG)
+        answer = _put(agent, "start")
+        assert answer.status == 503
+        command = f"ovs-vsctl --timeout=2 wait-until Port {card['port']} tag=10"
+        assert answer.body["command"] == command
+        assert "VLAN tag" in answer.body["detail"]
+        assert stack.state(NAME) == "shut off"
+        found = agent.get("operations", answer.body["operation"]).body
+        assert (found["status"], found["undo_commands"]) == ("undone", 1)
+
+
+def _with_card(name: str) -> None:
+    stack.define_domain(
+        name, f"<interface type='network'><source network={quoteattr(V10)}/></interface>"
+    )
+
+
+def _port(name: str) -> str:
+    (port,) = stack.values(stack.definition(name).findall("devices/interface/target"), "dev")
+    assert port is not None
+    return port
+
+
+def test_stale_ports_do_not_capture_a_host(agent: Agent) -> None:
+    """One that was made by hand gets the next vnetN; a stale port of that name goes first."""
+    other = own("other")
+    for name in (NAME, other):
+        _with_card(name)
+    virsh("start", other)
+    first = int(_port(other).removeprefix("vnet"))
+    everybody = set(stack.vsctl("--columns=name", "--bare", "list", "Port").split())
+    stale = {f"vnet{number}" for number in range(first + 1, first + 20)} - everybody
+    for port in sorted(stale):
+        interface = ("--", "set", "Interface", port, "type=internal")
+        gone = f"external-ids:vm-id={stack.uuid(NAME)}"
+        stack.vsctl("add-port", BRIDGE, port, "tag=99", *interface, gone)
+    kept = own("kept")[:15]
+    stack.vsctl("add-port", BRIDGE, kept, "--", "set", "Interface", kept, "type=internal")
+    answer = _put(agent, "start")
+    assert (answer.status, answer.body["state"]) == (200, "running")
+    assert stack.tag(_port(NAME)) == "10"
+    assert stack.ports() == {kept, _port(NAME), _port(other)}
+
+
+@pytest.mark.parametrize(("how", "left"), [("hang", "shut off"), ("hang-after", "running")])
+def test_a_change_that_was_cut_off_is_left_as_it_is(
+    start_agent: Callable[..., Agent], faults: Faults, how: str, left: str
+) -> None:
+    """The agent is killed in it: it failed, and the host can be asked for anything."""
+    agent = start_agent(path=faults.path)
+    made = agent.post("hosts", NAME, body=BARE).body
+    assert _put(agent, "stop").status == 200
+    faults.at_operation(1, how)
+    operation = _put(agent, "start", headers=ASYNC).body["id"]
+    stack.wait_for(faults.hangs, "a command that hangs")
+    agent.kill()
+    faults.none()
+    agent.start()
+    found = agent.get("operations", operation).body
+    assert (found["status"], found["undo_commands"]) == ("failed", 0)
+    assert found["error"] == {
+        "detail": "it was cut off: the agent ended while it ran; the host is as it was left"
+    }
+    assert stack.state(NAME) == left
+    assert agent.get("hosts", NAME).body == {**made, "state": left}
+    assert _put(agent, "stop").body == {**made, "state": "shut off"}
+
+
+def test_a_host_at_work_is_busy(start_agent: Callable[..., Agent], faults: Faults) -> None:
+    """A second change of its power is refused, and told which operation holds it."""
+    agent = start_agent(path=faults.path, virsh_seconds=5)
+    assert agent.post("hosts", NAME, body=BARE).status == 200
+    faults.at_operation(1, "hang")
+    operation = _put(agent, "stop", headers=ASYNC).body["id"]
+    stack.wait_for(faults.hangs, "a command that hangs")
+    for verb in VERBS:
+        answer = _put(agent, verb)
+        assert (answer.status, answer.body["held_by"]) == (409, operation)
+
+    def ended() -> Any:
+        found = agent.get("operations", operation).body
+        return found["status"] != "running" and found
+
+    found = stack.wait_for(ended, "an end to the operation")
+    assert (found["status"], found["error"]["exit_code"]) == ("failed", None)
+    assert stack.state(NAME) == "running"
