@@ -174,10 +174,9 @@ class Executor:
                 self._steps.run(operation, number, step.command)
             self._journal.end(operation, DONE)
         except BaseException as error:
-            if isinstance(error, CommandFailed) and began:
-                taken = plan.steps[began - 1].taken
-                if any(text in error.stderr for text in taken):
-                    began -= 1
+            said = error.stderr if isinstance(error, CommandFailed) else ""
+            if began and plan.steps[began - 1].found_taken(said):
+                began -= 1
             self._take_back(operation, plan, began, error)
             if _was_killed(error):
                 leftovers.remove_fetched(since)

@@ -37,6 +37,10 @@ class Command:
             end += "_"
         return f"{line} <<'{end}'{after}\n{self.stdin}{end}"
 
+    def tolerated(self, stderr: str) -> bool:
+        """Whether a failure that said this means that there was nothing left to do."""
+        return any(text in stderr for text in self.tolerates)
+
     def to_json(self) -> dict[str, Any]:
         """The command as plain values; `shell` is it as a line to paste."""
         return {
@@ -67,6 +71,10 @@ class Step:
     command: Command
     undo: tuple[Command, ...] = ()
     taken: tuple[str, ...] = ()
+
+    def found_taken(self, stderr: str) -> bool:
+        """Whether a failure that said this means that the name is somebody else's."""
+        return any(text in stderr for text in self.taken)
 
     def to_json(self) -> dict[str, Any]:
         """The step as plain values."""

@@ -2,14 +2,12 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from agent.plan import Command, Plan, Step
 
-_UNLESS = r"""
-# unless TEXT... -- COMMAND...: runs a command; when it fails with one of the texts among its
-# messages, there was nothing left to do, and that is no failure.
-unless() {
-  texts=
+# How both of the functions below begin: the texts, and what the command says on stderr.
+_RUN = r"""  texts=
   while [ "$1" != -- ]; do
     texts="$texts$1
 "
@@ -22,33 +20,33 @@ unless() {
   else
     status=$?
   fi
-  if says "$said" "$texts"; then return 0; fi
+"""
+_UNLESS = (
+    r"""
+# unless TEXT... -- COMMAND...: runs a command; when it fails with one of the texts among its
+# messages, there was nothing left to do, and that is no failure.
+unless() {
+"""
+    + _RUN
+    + r"""  if says "$said" "$texts"; then return 0; fi
   printf '%s\n' "$said" >&2
   return "$status"
 }
 """
-_TAKEN = r"""
+)
+_TAKEN = (
+    r"""
 # taken TEXT... -- COMMAND...: runs a command; when it fails with one of the texts among its
 # messages, the name is somebody else's, and this step is not undone.
 taken() {
-  texts=
-  while [ "$1" != -- ]; do
-    texts="$texts$1
-"
-    shift
-  done
-  shift
-  if said=$("$@" 2>&1 >&3); then
-    [ -z "$said" ] || printf '%s\n' "$said" >&2
-    return 0
-  else
-    status=$?
-  fi
-  printf '%s\n' "$said" >&2
+"""
+    + _RUN
+    + r"""  printf '%s\n' "$said" >&2
   if says "$said" "$texts"; then began=$((began - 1)); fi
   return "$status"
 }
 """
+)
 _SAYS = r"""
 # says MESSAGES TEXTS: whether one of the texts, a line each, is among the messages.
 says() {
@@ -86,6 +84,19 @@ def script(plan: Plan, comments: Sequence[str] = ()) -> str:
     failure or an interruption takes back what it made.
     """
     return "".join(_parts(plan, comments))
+
+
+def operation_script(found: dict[str, Any]) -> str:
+    """The plan of an operation of the journal as a script."""
+    request = found["request"]
+    return script(
+        Plan.from_json(found["plan"]),
+        [
+            f"operation {found['id']}, which is {found['status']}",
+            f"asked for by {request['client']} with {request['method']} {request['path']}"
+            f" (request {request['request_id']})",
+        ],
+    )
 
 
 def _parts(plan: Plan, comments: Sequence[str]) -> Iterator[str]:

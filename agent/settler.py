@@ -176,7 +176,7 @@ class Settler:
             command["step"]
             for command in forward
             if not command["ok"]
-            and any(text in (command["stderr"] or "") for text in plan.steps[command["step"]].taken)
+            and plan.steps[command["step"]].found_taken(command["stderr"] or "")
         }
         left = self._steps.undo(operation, plan, began, twice=True)
         if record["error"] is None:

@@ -128,5 +128,5 @@ class Steps:
         finally:
             self._phases.pop(operation, None)
         _log.info("%.3f s, exit %d: %s", result.seconds, result.exit_code, command)
-        ok = result.exit_code == 0 or any(text in result.stderr for text in command.tolerates)
+        ok = result.exit_code == 0 or command.tolerated(result.stderr)
         return Outcome(result.seconds, result.exit_code, ok, result.stdout, result.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 from agent.config import Config
 from agent.errors import ConfigError, NotFound
 from agent.journal import RUNNING, UNSETTLED, Journal
-from agent.resources.operations import operation_script
+from agent.script import operation_script
 
 _FOLLOW_SECONDS = 1.0
 

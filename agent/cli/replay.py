@@ -7,7 +7,7 @@ from agent.cli.terminal import TerminalRunner
 from agent.errors import AgentError, FieldError, InUse, InvalidRequest
 from agent.journal import RUNNING, UNSETTLED
 from agent.plan import Command, Plan, Step
-from agent.resources.operations import operation_script
+from agent.script import operation_script
 
 
 def replay(
@@ -50,7 +50,7 @@ def replay(
             began.append(step)
             problem = _run(runner, step.command)
             if problem is not None:
-                if any(text in problem for text in step.taken):
+                if step.found_taken(problem):
                     began.pop()
                 print(f"\nstep {number} failed", flush=True)
                 break
@@ -87,7 +87,7 @@ def _run(runner: TerminalRunner, command: Command) -> str | None:
     except AgentError as error:
         print(error.detail, flush=True)
         return error.detail
-    if result.exit_code == 0 or any(text in result.stderr for text in command.tolerates):
+    if result.exit_code == 0 or command.tolerated(result.stderr):
         return None
     return result.stderr
 

@@ -9,6 +9,7 @@ import falcon
 from agent.console import Consoles, read
 from agent.errors import FieldError, InvalidRequest
 from agent.middleware import leave_place
+from agent.resources.query import unknown
 
 _MOST_WAIT_SECONDS = 60
 
@@ -66,10 +67,7 @@ def _left(req: falcon.Request) -> Callable[[], bool]:
 def _asked(req: falcon.Request) -> dict[str, Any]:
     known = ("offset", "wait", "follow")
     asked: dict[str, Any] = {"offset": 0, "wait": 0, "follow": False}
-    errors = [
-        FieldError(name, f"there is no such query parameter; there are {', '.join(known)}")
-        for name in sorted(set(req.params) - set(known))
-    ]
+    errors = unknown(req, known)
     for name, most in (("offset", 1 << 62), ("wait", _MOST_WAIT_SECONDS)):
         value = req.params.get(name, "0")
         # More than 20 digits are more than any bound, and slow to read.

@@ -7,9 +7,9 @@ import falcon
 
 from agent.errors import FieldError, InvalidRequest, NotFound
 from agent.journal import STATUSES, Journal
-from agent.plan import Plan
 from agent.resources.changes import answer_script, wants_script
-from agent.script import script
+from agent.resources.query import unknown
+from agent.script import operation_script
 
 _MOST = 500
 
@@ -43,25 +43,9 @@ class Operation:
             resp.media = {**found, "phase": self._phase(operation)}
 
 
-def operation_script(found: dict[str, Any]) -> str:
-    """The plan of an operation of the journal as a script."""
-    request = found["request"]
-    return script(
-        Plan.from_json(found["plan"]),
-        [
-            f"operation {found['id']}, which is {found['status']}",
-            f"asked for by {request['client']} with {request['method']} {request['path']}"
-            f" (request {request['request_id']})",
-        ],
-    )
-
-
 def _filters(req: falcon.Request) -> dict[str, Any]:
     known = ("host", "network", "status", "before", "limit")
-    errors = [
-        FieldError(name, f"there is no such query parameter; there are {', '.join(known)}")
-        for name in sorted(set(req.params) - set(known))
-    ]
+    errors = unknown(req, known)
     filters: dict[str, Any] = {}
     for name, value in req.params.items():
         if not isinstance(value, str):
