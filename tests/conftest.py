@@ -1,6 +1,16 @@
-"""Flags that all the tests share."""
+"""What all the tests share."""
+
+import signal
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Take SIGINT back, which a shell has its background jobs ignore, and they their children.
+
+    The commands that the tests run have to hear it, as those of the agent do.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
