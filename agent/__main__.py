@@ -1,7 +1,7 @@
 """The command line: `python -m agent`."""
 
 import argparse
-import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -44,12 +44,12 @@ def _config(args: argparse.Namespace) -> Config:
 
 
 def _serve(args: argparse.Namespace, config: Config) -> int:
+    from agent import logs
     from agent.server import serve
 
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    return serve(config)
+    with logs.to_stderr():
+        status = serve(config)
+    os._exit(status)
 
 
 def _check(args: argparse.Namespace, config: Config) -> int:

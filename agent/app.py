@@ -8,8 +8,9 @@ from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
 from agent.journal import Journal
-from agent.middleware import BodyLimit, Head, Places, RequestLog, json_lines
+from agent.middleware import BodyLimit, Head, RequestLog, TakePlace, json_lines
 from agent.networks import Networks
+from agent.places import Places
 from agent.power_plans import VERBS
 from agent.resources.changes import Changes
 from agent.resources.console import Console
@@ -21,6 +22,8 @@ from agent.resources.power import Power
 
 # What is answered whatever hangs; health has short limits of its own.
 _NO_COMMANDS = ("/operations", "/health")
+# Of which one read answers all who ask.
+_LISTS = ("/hosts", "/networks")
 
 
 def create_app(
@@ -37,7 +40,9 @@ def create_app(
     places: how many requests that may run commands are answered at the same time.
     """
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    for middleware in (RequestLog(), Head(), BodyLimit(), Places(places, _NO_COMMANDS)):
+    free_places = Places(places)
+    take_place = TakePlace(free_places, _NO_COMMANDS, _LISTS)
+    for middleware in (RequestLog(), Head(), BodyLimit(), take_place):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
@@ -45,13 +50,13 @@ def create_app(
 
     changes = Changes(executor, journal)
     network = Network(networks, changes)
-    app.add_route("/hosts", HostList(hosts))
+    app.add_route("/hosts", HostList(hosts, free_places))
     app.add_route("/hosts/{name}", Host(hosts, changes))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
         app.add_route(f"/hosts/{{name}}/{verb}", Power(verb, hosts, changes))
     app.add_route("/hosts/{name}/console", Console(consoles))
-    app.add_route("/networks", NetworkList(networks))
+    app.add_route("/networks", NetworkList(networks, free_places))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))

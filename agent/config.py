@@ -12,6 +12,8 @@ from agent.errors import ConfigError
 # More of anything, seconds or things, is a slip of the pen.
 _MOST = 1_000_000
 VIRT_TYPES = ("auto", "kvm", "qemu")
+# libvirtd takes 20 connections that have not shown who they are, and has 20 workers.
+MOST_WARM_VIRSH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Config:
     machine: str = "q35"
     console_followers: int = 32
     console_dir: str = "/var/log/libvirt/qemu"
+    warm_virsh: int = 2
     virsh_seconds: float = 60.0
     virt_install_seconds: float = 600.0
     ovs_vsctl_seconds: float = 10.0
@@ -49,7 +52,10 @@ class Config:
             value = getattr(self, field.name)
             if isinstance(value, str) and (not value or not value.isprintable()):
                 raise ConfigError(f"{field.name}: {value!r} is empty or not printable")
-            if isinstance(value, int | float) and not value > 0:
+            if field.name == "warm_virsh":
+                if not 0 <= value <= MOST_WARM_VIRSH:
+                    raise ConfigError(f"warm_virsh: {value!r} is not 0 to {MOST_WARM_VIRSH}")
+            elif isinstance(value, int | float) and not value > 0:
                 raise ConfigError(f"{field.name}: {value!r} is not more than 0")
             if isinstance(value, int | float) and not value <= _MOST:
                 raise ConfigError(f"{field.name}: {value!r} is more than {_MOST}")

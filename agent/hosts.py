@@ -48,15 +48,12 @@ class Hosts:
 
     def show(self, name: str) -> dict[str, Any]:
         """One host with its details; raises NotFound."""
-        uuid = self._hypervisor.domain_uuid(name)
-        details = self._hypervisor.domain(uuid)
-        if details is None:
-            raise no_host(name)
+        details = self._hypervisor.domain_named(name)
         networks: dict[str, libvirt_xml.Network] = {}
         if any(card.network and not card.bridge for card in details.definition.interfaces):
             # A domain that is off does not say where its networks lead.
             networks = {found.name: found for found in self._hypervisor.network_definitions()}
-        return _shown(details, networks, _install(self._install_of(uuid)))
+        return _shown(details, networks, _install(self._install_of(details.definition.uuid)))
 
     def start_plan(self, uuid: str) -> Plan:
         """The plan that starts the host of that UUID; raises NotFound, WrongState."""

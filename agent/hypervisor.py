@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.commands import ovs_appctl, qemu_img
 from agent.commands.ovs_vsctl import OvsVsctl
@@ -16,7 +16,8 @@ from agent.parsers import ovs_vsctl as read_ovs
 from agent.parsers import qemu_img as read_image
 from agent.parsers import virsh as read
 from agent.plan import Command
-from agent.run import RunsCommands
+from agent.run import Result, RunsCommands
+from agent.warm import Warm
 
 # One argument may have 128 KiB; a read with its two marks takes some 150 bytes of it.
 _READS_A_BATCH = 400
@@ -42,8 +43,11 @@ class Reply:
         return None if gone in self.stderr else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class DomainRow:
+# Reads, and what makes a value of their replies.
+_Group = tuple[Sequence[tuple[str, ...]], Callable[[list[Reply]], Any]]
+
+
+class DomainRow(NamedTuple):
     """A domain as `list` has it."""
 
     uuid: str
@@ -127,29 +131,45 @@ class NewHostFacts:
 
 
 class Hypervisor:
-    """Reads libvirt and Open vSwitch. Every method asks anew; nothing is remembered.
+    """Reads libvirt and Open vSwitch. Every method asks anew; what was seen is only a hint.
 
     Raises OutOfReach when a daemon does not answer, CommandTimeout past a limit,
     InvalidOutput for what it cannot read.
-    mark: makes the text that delimits the answers of a batch.
+    mark: makes the text that delimits the answers of a batch. warm: runs the batches; without
+    it the runner does, with a virsh of its own for each.
     """
 
     def __init__(
-        self, runner: RunsCommands, config: Config, mark: Callable[[], str] | None = None
+        self,
+        runner: RunsCommands,
+        config: Config,
+        mark: Callable[[], str] | None = None,
+        warm: Warm | None = None,
     ) -> None:
         self._runner = runner
+        self._reader: RunsCommands = warm or runner
+        self._warm = warm
         self._config = config
         self._virsh = Virsh(config.libvirt_uri)
         self._ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
-        self._mark = mark or (lambda: secrets.token_hex(8))
+        # The domains' UUIDs by name when they were last listed: replaced whole, never changed.
+        self._seen: dict[str, str] = {}
+        self._mark = mark or (lambda: secrets.token_hex(5))
 
     def domains(self) -> list[DomainRow]:
         """All domains, running or not, in libvirt's order."""
-        names, states = self._batch(("list", "--all", "--uuid", "--name"), ("domstats", "--state"))
-        by_name = read.domain_states(states.text)
+        # virsh sorts a list, and formats two UUIDs at every comparison: that takes the longest.
+        by_name, found = self._together(
+            ([("domstats", "--state")], lambda replies: read.domain_states(replies[0].text)),
+            (
+                [("list", "--all", "--uuid", "--name")],
+                lambda replies: read.uuid_names(replies[0].text),
+            ),
+        )
+        self._seen = {name: uuid for uuid, name in found.items()}
         return [
             DomainRow(uuid, name, by_name[name])
-            for uuid, name in read.uuid_names(names.text).items()
+            for uuid, name in found.items()
             # Gone, or new, between the two reads.
             if name in by_name
         ]
@@ -157,18 +177,41 @@ class Hypervisor:
     def domain_uuid(self, name: str) -> str:
         """The UUID of the domain of exactly that name; raises NotFound when there is none."""
         (reply,) = self._batch(("list", "--all", "--uuid", "--name"))
-        for uuid, found in read.uuid_names(reply.text).items():
-            if found == name:
-                return uuid
-        raise no_host(name)
+        uuids = {found: uuid for uuid, found in read.uuid_names(reply.text).items()}
+        self._seen = uuids
+        if name not in uuids:
+            raise no_host(name)
+        return uuids[name]
+
+    def domain_named(self, name: str) -> DomainDetails:
+        """All that is shown of the domain of exactly that name; raises NotFound.
+
+        One round trip where the name had the same UUID when last seen: a listing of all
+        domains is for when it had not, or the domain of that UUID now has another name.
+        """
+        seen = self._seen.get(name)
+        if seen is not None:
+            details = self.domain(seen)
+            if details is not None and details.definition.name == name:
+                return details
+        details = self.domain(self.domain_uuid(name))
+        if details is None:
+            raise no_host(name)
+        return details
 
     def domain(self, uuid: str) -> DomainDetails | None:
         """All that is shown of one domain, None when it is gone."""
-        info, xml, block, pool = self._batch(
-            ("dominfo", uuid),
-            ("dumpxml", uuid),
-            ("domstats", "--block", uuid),
-            ("pool-dumpxml", self._config.pool),
+        # dominfo takes as long as the others.
+        (info,), (xml, block, pool) = self._together(
+            ([("dominfo", uuid)], list),
+            (
+                [
+                    ("dumpxml", uuid),
+                    ("domstats", "--block", uuid),
+                    ("pool-dumpxml", self._config.pool),
+                ],
+                list,
+            ),
         )
         if any(NO_DOMAIN in reply.stderr for reply in (info, xml, block)):
             return None
@@ -363,6 +406,29 @@ class Hypervisor:
             raise command_failure(command.argv, result.exit_code, result.stderr)
         return result.stdout
 
+    def _together(self, *groups: _Group) -> list[Any]:
+        """What groups of reads come to: at the same time where processes are kept for that.
+
+        Otherwise in one virsh. A group is the reads, and what makes a value of their replies.
+        """
+        told = self._warm and self._warm.together([self._asked(*group) for group in groups])
+        if told:
+            return told
+        replies = iter(self._batch(*(words for reads, _ in groups for words in reads)))
+        return [parse([next(replies) for _ in reads]) for reads, parse in groups]
+
+    def _asked(
+        self, reads: Sequence[tuple[str, ...]], parse: Callable[[list[Reply]], Any]
+    ) -> tuple[Sequence[str], Callable[[Result], Any]]:
+        """How one kept process is asked for a group of reads; a single one needs no mark."""
+        if len(reads) == 1:
+            argv = self._virsh.line(reads[0]).argv
+            alone = self._virsh.alone(reads[0]).argv
+            return argv, lambda result: parse([Reply(alone, result.stdout, result.stderr)])
+        mark = self._mark()
+        argv = self._virsh.batch(reads, mark).argv
+        return argv, lambda result: parse(self._replies(reads, mark, result))
+
     def _batch(self, *reads: tuple[str, ...]) -> list[Reply]:
         """Run reads in as few virsh as their length allows; a failed one spoils no other."""
         replies: list[Reply] = []
@@ -372,9 +438,10 @@ class Hypervisor:
 
     def _one_batch(self, reads: Sequence[tuple[str, ...]]) -> list[Reply]:
         mark = self._mark()
-        command = self._virsh.batch(reads, mark)
-        result = self._runner.run(command.argv)
-        alone = [(*command.argv[:-1], *words) for words in reads]
+        return self._replies(reads, mark, self._reader.run(self._virsh.batch(reads, mark).argv))
+
+    def _replies(self, reads: Sequence[tuple[str, ...]], mark: str, result: Result) -> list[Reply]:
+        alone = [self._virsh.alone(words).argv for words in reads]
         said = result.stderr.replace(f"error: {mark}\n", "")
         failure = command_failure(alone[0], result.exit_code, said)
         # Without a pool the other reads are good all the same.

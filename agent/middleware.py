@@ -3,14 +3,13 @@
 import json
 import logging
 import re
-import threading
 import time
 import uuid
 
 import falcon
 from falcon import media
 
-from agent.errors import TooMany
+from agent.places import Places
 
 _log = logging.getLogger("agent.http")
 
@@ -63,30 +62,31 @@ class Head:
 
 def leave_place(req: falcon.Request) -> None:
     """Give back the place that a request has, if any: it waits for no command any more."""
-    place: threading.BoundedSemaphore | None = getattr(req.context, "place", None)
+    place: Places | None = getattr(req.context, "place", None)
     if place is not None:
         req.context.place = None
-        place.release()
+        place.give_back()
 
 
-class Places:
+class TakePlace:
     """Keeps some threads free of requests that wait for commands, which may hang.
 
-    most: how many requests that may run commands are answered at the same time.
-    free: the paths that run none, or none that may hang.
+    places: for requests that may run commands. free: the beginnings of paths that run none, or
+    none that may hang. shared: paths of which a GET sees to its own place.
     """
 
-    def __init__(self, most: int, free: tuple[str, ...]) -> None:
+    def __init__(self, places: Places, free: tuple[str, ...], shared: tuple[str, ...]) -> None:
         self._free = free
-        self._places = threading.BoundedSemaphore(most)
+        self._shared = shared
+        self._places = places
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Called by Falcon before routing."""
+        """Called by Falcon before routing; raises TooMany."""
         req.context.place = None
-        if not req.path.startswith(self._free):
-            if not self._places.acquire(blocking=False):
-                raise TooMany("as many requests as may wait for libvirt do so; ask again later")
-            req.context.place = self._places
+        if req.path.startswith(self._free) or (req.method == "GET" and req.path in self._shared):
+            return
+        self._places.take()
+        req.context.place = self._places
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
@@ -108,4 +108,9 @@ class BodyLimit:
 
 def json_lines() -> media.JSONHandler:
     """The handler that writes answers: a line each, for those who read them in a terminal."""
-    return media.JSONHandler(dumps=lambda answer: json.dumps(answer) + "\n")
+    return media.JSONHandler(dumps=json_line)
+
+
+def json_line(answer: object) -> str:
+    """An answer as text."""
+    return json.dumps(answer) + "\n"

@@ -55,6 +55,7 @@ class Runner:
         self._lock = threading.Condition()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._interrupted: set[subprocess.Popen[bytes]] = set()
+        self._opened: set[subprocess.Popen[bytes]] = set()
         self._interrupts = 0
 
     def run(
@@ -73,7 +74,7 @@ class Runner:
         Raises ToolMissing when it cannot be started, CommandTimeout when it had to be
         killed at its time limit, Interrupted when `interrupt` killed it.
         """
-        limit = self._limits.get(argv[0], self._limits[""])
+        limit = self.limit(argv[0])
         began = time.monotonic()
         interrupts = self._interrupts
         try:
@@ -162,10 +163,61 @@ class Runner:
             process.wait()
             thread.join(_GRACE_SECONDS)
 
+    def open(
+        self, argv: Sequence[str], stdout: int, operation: str, more: Mapping[str, str]
+    ) -> "subprocess.Popen[bytes]":
+        """Start a command that is talked to over its pipes, which do not block, until `close`.
+
+        stdout: the open file that it writes to. operation: as for `run`. more: environment
+        variables beside those of every command.
+        Raises ToolMissing when it cannot be started.
+        """
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env={**_environment(operation), **more},
+                cwd="/",
+                process_group=0,
+            )
+        except OSError as error:
+            raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
+        for pipe in (process.stdin, process.stderr):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+        with self._lock:
+            self._opened.add(process)
+        return process
+
+    def close(self, process: "subprocess.Popen[bytes]") -> bool:
+        """Kill what `open` started; answers whether `interrupt` did before."""
+        if process.poll() is None:
+            _signal_group(process, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        with self._lock:
+            self._opened.discard(process)
+            interrupted = process in self._interrupted
+            self._interrupted.discard(process)
+        return interrupted
+
+    def limit(self, tool: str) -> float:
+        """The seconds that a command of a tool may take."""
+        return self._limits.get(tool, self._limits[""])
+
     def interrupt(self) -> None:
         """Stop every command that runs now; each raises Interrupted where it was run."""
         with self._lock:
             self._interrupts += 1
+            # They only read, and have nothing to clean up.
+            self._interrupted |= self._opened
+            for process in self._opened:
+                _signal_group(process, signal.SIGKILL)
             stopped = set(self._running)
             self._interrupted |= stopped
             for process in stopped:

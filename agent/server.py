@@ -2,7 +2,6 @@
 
 import fcntl
 import logging
-import os
 import signal
 import socket
 import threading
@@ -17,6 +16,7 @@ import falcon
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
+from agent import leftovers
 from agent.app import create_app
 from agent.config import Config
 from agent.console import Consoles
@@ -34,6 +34,7 @@ from agent.run import Runner
 from agent.settler import Settler
 from agent.steps import Steps
 from agent.virtualisation import VirtType
+from agent.warm import Warm
 
 _log = logging.getLogger("agent")
 
@@ -43,8 +44,9 @@ _HEALTH_SECONDS = 5.0
 _START_SECONDS = 15.0
 # How long to wait before a journal that cannot be read is tried again.
 _JOURNAL_SECONDS = 2.0
-# Threads for requests that wait for no command, beside those for the ones that do.
-_FREE_THREADS = 4
+# Threads for requests that wait for no command, and for the two that read each list now and next,
+# beside those for the ones that wait for commands.
+_FREE_THREADS = 8
 # How long the answers to the last changes may take to leave.
 _ANSWER_SECONDS = 2.0
 
@@ -60,6 +62,7 @@ class Agent:
     consoles: Consoles
     journal: Journal
     virt_type: VirtType
+    warm: Warm
 
 
 def build(config: Config) -> Agent:
@@ -73,7 +76,8 @@ def build(config: Config) -> Agent:
     steps = Steps(runner, journal)
     locks = Locks()
     virt_type = VirtType(runner, config)
-    hypervisor = Hypervisor(runner, config)
+    warm = Warm(runner, config)
+    hypervisor = Hypervisor(runner, config, warm=warm if config.warm_virsh else None)
     hosts = Hosts(hypervisor, config, virt_type, journal)
     installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
     settler = Settler(steps, journal, locks, installs.wake)
@@ -85,16 +89,18 @@ def build(config: Config) -> Agent:
         Networks(hypervisor, config),
         executor,
         journal,
+        # With a virsh of its own: whether libvirt takes a new connection is what is asked.
         Health(Hypervisor(Runner(quick.limits()), quick), journal, settler),
         consoles,
         config.threads,
     )
-    return Agent(app, executor, settler, installs, consoles, journal, virt_type)
+    return Agent(app, executor, settler, installs, consoles, journal, virt_type, warm)
 
 
 def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT, then let what runs end; answers the exit status.
 
+    A thread may be left whose command hangs: it must not hold the process up.
     Raises ConfigError when the state folder or the address cannot be had.
     """
     agent = build(config)
@@ -129,11 +135,10 @@ def serve(config: Config) -> int:
             server.run()
         agent.settler.close()
         agent.installs.close()
+        agent.warm.close()
         agent.journal.close()
     _log.info("stopped; hosts go on running")
-    logging.shutdown()
-    # A thread whose command hangs must not hold the process up.
-    os._exit(0 if stopper.clean else 1)
+    return 0 if stopper.clean else 1
 
 
 class _Stopper:
@@ -176,6 +181,7 @@ def _settle(agent: Agent) -> None:
 
     Names are held at once; with a daemon that hangs, the rest goes on beside the requests.
     """
+    leftovers.end(agent.warm.token)
     thread = threading.Thread(target=_settle_all, args=(agent,), name="start", daemon=True)
     thread.start()
     thread.join(_START_SECONDS)

@@ -45,6 +45,14 @@ class Virsh:
         marked = (f"{shlex.join(words)}; echo {mark}; echo --err {mark}" for words in commands)
         return self._command("; ".join(marked))
 
+    def alone(self, words: Sequence[str]) -> Command:
+        """One read, as a person repeats it."""
+        return self._command(*words)
+
+    def line(self, words: Sequence[str]) -> Command:
+        """One read, as a line that virsh takes apart; none of the words is a client's text."""
+        return self._command(shlex.join(words))
+
     def trial(self, name: str, xml: str) -> Command:
         """Run the transient domain of that name for as long as virsh takes to say its state.
 

@@ -16,6 +16,10 @@ STATES = (
     "pmsuspended",
 )
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID_NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([^\n]+)\n")
+_UUID_NAMES = re.compile(rf"\n*(?:{_UUID_NAME.pattern})*+\n*")
+_STATE = re.compile(r"Domain: '([^\n]*)'\n  state\.state=([0-7])\n  state\.reason=\d+\n\n")
+_STATES = re.compile(rf"\n*(?:{_STATE.pattern})*+\n*")
 
 
 def replies(stdout: str, stderr: str, mark: str, count: int) -> list[tuple[str, str]]:
@@ -53,6 +57,8 @@ def uuid_names(text: str) -> dict[str, str]:
     >>> uuid_names("6f1c1c3e-0000-4000-8000-000000000001 ns.example.com\\n\\n")
     {'6f1c1c3e-0000-4000-8000-000000000001': 'ns.example.com'}
     """
+    if _UUID_NAMES.fullmatch(text):
+        return dict(_UUID_NAME.findall(text))
     names: dict[str, str] = {}
     for line in _lines(text):
         # virsh pads the UUID to a column and leaves one space before the name.
@@ -88,6 +94,9 @@ def domain_states(text: str) -> dict[str, str]:
     >>> domain_states("Domain: 'ns'\\n  state.state=5\\n  state.reason=2\\n\\n")
     {'ns': 'shut off'}
     """
+    # Polled every second with a thousand domains in it: what is as ever is read in one go.
+    if _STATES.fullmatch(text):
+        return {match[1]: STATES[int(match[2])] for match in _STATE.finditer(text)}
     states: dict[str, str] = {}
     name: str | None = None
     for line in _lines(text):

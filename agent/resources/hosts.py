@@ -3,20 +3,24 @@
 import falcon
 
 from agent.hosts import Hosts
+from agent.middleware import json_line
+from agent.places import Places
 from agent.resources.body import json_body
 from agent.resources.changes import Changes
 from agent.schemas import host_request
+from agent.shared import Shared
 
 
 class HostList:
     """/hosts"""
 
-    def __init__(self, hosts: Hosts) -> None:
-        self._hosts = hosts
+    def __init__(self, hosts: Hosts, places: Places) -> None:
+        # As the bytes that they become, so that the same is not made for each who asks.
+        self._list = Shared(lambda: json_line(hosts.list()).encode(), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List every host."""
-        resp.media = self._hosts.list()
+        resp.data = self._list()
 
 
 class Host:

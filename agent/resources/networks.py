@@ -2,21 +2,25 @@
 
 import falcon
 
+from agent.middleware import json_line
 from agent.networks import Networks
+from agent.places import Places
 from agent.resources.body import json_body
 from agent.resources.changes import Changes
 from agent.schemas import network_request
+from agent.shared import Shared
 
 
 class NetworkList:
     """/networks"""
 
-    def __init__(self, networks: Networks) -> None:
-        self._networks = networks
+    def __init__(self, networks: Networks, places: Places) -> None:
+        # As the bytes that they become, so that the same is not made for each who asks.
+        self._list = Shared(lambda: json_line(networks.list()).encode(), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List every network."""
-        resp.media = self._networks.list()
+        resp.data = self._list()
 
 
 class Network:

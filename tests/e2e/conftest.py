@@ -29,6 +29,20 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let the process that tells of all the tests know of the faults of this one."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["faults"] = FAULTS
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add the faults of a process that has ended."""
+    for what, count in getattr(node, "workeroutput", {}).get("faults", {}).items():
+        FAULTS[what] += count
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many faults there were, and how many of them left something behind."""
     if FAULTS["injected"]:

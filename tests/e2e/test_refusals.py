@@ -118,10 +118,12 @@ def test_bridges(agent: Agent, value: str) -> None:
     _assert_refused(answer, {"bridge"})
 
 
-@pytest.mark.parametrize("value", [*HOSTILE, "", "\ud800", f"{V10},model=e1000"], ids=ascii)
+@pytest.mark.parametrize("value", [*HOSTILE, "", "\ud800", "V10,model=e1000"], ids=ascii)
 def test_networks_of_a_host(agent: Agent, value: str) -> None:
     """A network is one that is there by exactly that name."""
-    answer = agent.post("hosts", NAME, body={**HOST, "networks": [V10, value]})
+    # Its name is another one in each of the processes that run the tests.
+    networks = [V10, value.replace("V10", V10)]
+    answer = agent.post("hosts", NAME, body={**HOST, "networks": networks})
     _assert_refused(answer, {"networks[1]"})
 
 

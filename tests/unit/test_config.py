@@ -11,7 +11,7 @@ SETTINGS = (
     "bridge, console_dir, console_followers, journal_days, journal_operations, libvirt_uri,"
     " listen, machine, ovs_vsctl_seconds, pool, pool_path, state_dir, stop_seconds, threads,"
     " virsh_seconds,"
-    " virt_install_seconds, virt_type"
+    " virt_install_seconds, virt_type, warm_virsh"
 )
 
 
@@ -82,6 +82,8 @@ def test_the_limits_of_each_tool() -> None:
         ),
         ("stop_seconds = -1", "stop_seconds: -1.0 is not more than 0"),
         ("virsh_seconds = nan", "virsh_seconds: nan is not more than 0"),
+        ("warm_virsh = -1", "warm_virsh: -1 is not 0 to 16"),
+        ("warm_virsh = 17", "warm_virsh: 17 is not 0 to 16"),
         ('pool = ""', "pool: '' is empty or not printable"),
         ('pool = "a\\nb"', r"pool: 'a\nb' is empty or not printable"),
         ('virt_type = "xen"', "virt_type: 'xen' is none of auto, kvm, qemu"),

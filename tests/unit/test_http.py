@@ -84,7 +84,7 @@ def test_a_method_that_is_not_taken(agent: Agent, method: str, path: str, allow:
 
 @pytest.mark.parametrize("path", ["/hosts", "/hosts/"])
 def test_a_trailing_slash_is_the_same_resource(agent: Agent, path: str) -> None:
-    agent.reads(LIST, STATES)
+    agent.reads(STATES, LIST)
     assert len(agent("GET", path).json) == 4
 
 
@@ -94,8 +94,8 @@ def test_a_trailing_slash_after_a_name(agent: Agent) -> None:
 
 
 def test_head_is_get_without_the_body(agent: Agent) -> None:
-    agent.reads(LIST, STATES)
-    agent.reads(LIST, STATES)
+    agent.reads(STATES, LIST)
+    agent.reads(STATES, LIST)
     head, get = agent("HEAD", "/hosts"), agent("GET", "/hosts")
     assert (head.status_code, head.text) == (200, "")
     assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.content))

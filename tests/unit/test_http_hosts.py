@@ -63,7 +63,7 @@ SHOWN = {
 
 
 def test_list(agent: Agent) -> None:
-    agent.reads(LIST, STATES)
+    agent.reads(STATES, LIST)
     answer = agent("GET", "/hosts")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json == [
@@ -75,13 +75,13 @@ def test_list(agent: Agent) -> None:
 
 
 def test_empty_list(agent: Agent) -> None:
-    agent.reads(EMPTY_LIST, Read("domstats --state", virsh("empty-domstats-state")))
+    agent.reads(Read("domstats --state", virsh("empty-domstats-state")), EMPTY_LIST)
     answer = agent("GET", "/hosts")
     assert (answer.status_code, answer.text) == (200, "[]\n")
 
 
 def test_a_host_that_went_between_two_reads_is_not_listed(agent: Agent) -> None:
-    agent.reads(LIST, Read("domstats --state", f"Domain: '{HOST}'\n  state.state=3\n\n"))
+    agent.reads(Read("domstats --state", f"Domain: '{HOST}'\n  state.state=3\n\n"), LIST)
     assert agent("GET", "/hosts").json == [{"id": uuid(1), "name": HOST, "state": "paused"}]
 
 

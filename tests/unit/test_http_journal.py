@@ -58,7 +58,7 @@ def test_no_change_is_made(
 
 def test_hosts_are_listed(broken: tuple[Agent, str, Path]) -> None:
     agent, _, _ = broken
-    agent.reads(LIST, STATES)
+    agent.reads(STATES, LIST)
     answer = agent("GET", "/hosts")
     assert (answer.status_code, len(answer.json)) == (200, 4)
 

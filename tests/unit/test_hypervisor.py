@@ -53,7 +53,7 @@ def test_the_mark_is_another_one_each_time(fp: FakeProcess) -> None:
             hypervisor.domains()
     marks = {argv[-1].rpartition(" ")[2] for argv in commands}
     assert len(marks) == 2
-    assert {len(mark) for mark in marks} == {16}
+    assert {len(mark) for mark in marks} == {10}
 
 
 def test_domains_that_go_meanwhile_have_no_definition(

@@ -1,0 +1,296 @@
+"""Reads by virsh processes that stay connected, on real libvirt, while they are killed."""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from . import stack
+from .daemon import Agent
+
+StartAgent = Callable[..., Agent]
+CLIENTS = 8
+REQUESTS_EACH = 400
+HOSTS = 12
+
+
+def pool_of(agent: Agent) -> list[int]:
+    """The virsh processes that an agent keeps, known by their environment."""
+    token = f"STAGING_AGENT_OPERATION=virsh of {agent.state_dir}".encode()
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                if token in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture
+def hosts() -> dict[str, str]:
+    """Hosts that are off and are there throughout: their memory in MB by name."""
+    names = [stack.own(f"h{number}") for number in range(HOSTS)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(stack.define_domain, names))
+    return {name: stack.virsh("domuuid", name).strip() for name in names}
+
+
+@contextmanager
+def killed_at_random(agent: Agent, killed: list[int]) -> Iterator[None]:
+    """Kill the agent's kept virsh processes again and again, at any moment of an answer."""
+    done = threading.Event()
+    dice = random.Random(5)  # noqa: S311
+
+    def kill() -> None:
+        # Between one answer and a dozen.
+        while not done.wait(dice.uniform(0.0, 0.05)):
+            for pid in pool_of(agent):
+                if dice.random() < 0.7:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, dice.choice((signal.SIGKILL, signal.SIGTERM)))
+                        killed.append(pid)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_answers_are_the_same_with_and_without_kept_processes(start_agent: StartAgent) -> None:
+    names = [stack.own(f"h{number}") for number in range(3)]
+    odd = stack.own("with 'quotes', a \"b\" and żółw")
+    for name in (*names, odd):
+        stack.define_domain(
+            name, f"<interface type='network'><source network='{stack.V10}'/></interface>"
+        )
+    warm, cold = start_agent(warm_virsh=2), start_agent(warm_virsh=0)
+    made = {"memory": 64, "disks": [1], "networks": [stack.V20]}
+    host = stack.own("made")
+    assert warm.post("hosts", host, body=made).status == 200
+    paths = [
+        *(("hosts", name) for name in (*names, odd, host, stack.own("none"), "-h", "1; list")),
+        *(("networks", name) for name in (*stack.VLANS, stack.own("none"))),
+    ]
+    for path in paths:
+        # Twice: the second time the agent knows the UUID.
+        answers = [agent.get(*path) for agent in (warm, warm, cold, cold)]
+        assert len({(answer.status, answer.text) for answer in answers}) == 1, path
+    for path, ours in (("hosts", {*names, odd, host}), ("networks", set(stack.VLANS))):
+        # Others may make theirs at the same time.
+        own = [
+            [row for row in agent.get(path).body if row["name"].startswith(stack.PREFIX)]
+            for agent in (warm, cold)
+        ]
+        assert own[0] == own[1]
+        assert {row["name"] for row in own[0]} == ours
+    assert len(pool_of(warm)) in (1, 2)
+    assert pool_of(cold) == []
+
+
+def test_what_changes_by_hand_is_seen_at_once(start_agent: StartAgent) -> None:
+    """What was seen of a name is never an answer."""
+    agent = start_agent()
+    first, second = stack.own("first"), stack.own("second")
+    stack.define_domain(first)
+    uuid = agent.get("hosts", first).body["id"]
+    for old, new in ((first, second), (second, first)):
+        stack.virsh("domrename", old, new)
+        assert agent.get("hosts", old).status == 404
+        assert agent.get("hosts", new).body["id"] == uuid
+    stack.virsh("undefine", first)
+    assert agent.get("hosts", first).status == 404
+    stack.define_domain(first)
+    other = agent.get("hosts", first).body["id"]
+    assert other != uuid
+    assert other == stack.virsh("domuuid", first).strip()
+
+
+def test_no_answer_is_wrong_while_the_processes_are_killed(
+    start_agent: StartAgent, hosts: dict[str, str]
+) -> None:
+    agent = start_agent()
+    expected = {name: agent.get("hosts", name).body for name in hosts}
+    assert {name: body["id"] for name, body in expected.items()} == hosts
+    rows = [{"id": uuid, "name": name, "state": "shut off"} for name, uuid in hosts.items()]
+    networks = sorted(stack.VLANS)
+    none = quote(stack.own("none"))
+
+    def client(number: int) -> list[str]:
+        """Ask, and answer what was wrong."""
+        dice = random.Random(number)  # noqa: S311
+        wrong = []
+        for _ in range(REQUESTS_EACH):
+            match dice.randrange(8):
+                case 0 | 1 | 2:
+                    answer = agent.get("hosts")
+                    right = (
+                        answer.status == 200
+                        and sorted(
+                            (row for row in answer.body if row["name"] in hosts),
+                            key=lambda row: list(hosts).index(row["name"]),
+                        )
+                        == rows
+                    )
+                case 3 | 4 | 5:
+                    name = dice.choice(list(hosts))
+                    answer = agent.get("hosts", name)
+                    right = (answer.status, answer.body) == (200, expected[name])
+                case 6:
+                    answer = agent.get("networks")
+                    right = answer.status == 200 and networks == sorted(
+                        row["name"] for row in answer.body if row["name"] in networks
+                    )
+                case _:
+                    answer = agent.get("hosts", none)
+                    right = answer.status == 404
+            if not right:
+                wrong.append(f"{answer.status}: {answer.text}")
+        return wrong
+
+    killed: list[int] = []
+    with killed_at_random(agent, killed), ThreadPoolExecutor(CLIENTS) as pool:
+        wrong = [text for each in pool.map(client, range(CLIENTS)) for text in each]
+    assert wrong == []
+    assert len(set(killed)) > 50
+    agent.get("hosts")
+    assert len(pool_of(agent)) in (1, 2)
+
+
+def test_the_processes_end_with_the_agent_and_are_found_after_a_kill(tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    virsh = tools / "virsh"
+    # One that goes on when its stdin ends, as a virsh does that libvirt does not answer.
+    virsh.write_text(
+        f'#!/bin/sh\n{shutil.which("virsh")} "$@"\nended=$?\n'
+        "[ $# -gt 1 ] || sleep 1000\nexit $ended\n"
+    )
+    virsh.chmod(0o755)
+    agent = Agent(tmp_path / "killed", path=f"{tools}:{os.environ['PATH']}")
+    try:
+        agent.start()
+        agent.get("hosts")
+        agent.stop(signal.SIGKILL)
+        assert pool_of(agent) != []
+        agent.start()
+        assert pool_of(agent) == []
+        agent.get("hosts")
+        assert pool_of(agent) != []
+        assert agent.stop() == 0
+        assert pool_of(agent) == []
+    finally:
+        agent.kill()
+
+
+class Door:
+    """A socket that leads to libvirt's, and can be shut as by libvirtd's end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._server: socket.socket | None = None
+        self._open: list[socket.socket] = []
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Lead whoever connects to libvirt."""
+        self.path.unlink(missing_ok=True)
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(self.path))
+        self._server.listen(64)
+        threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
+
+    def shut(self) -> None:
+        """End every connection, and take no more."""
+        assert self._server is not None
+        with self._lock:
+            for end in (self._server, *self._open):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+            self._server.close()
+            self._open.clear()
+
+    def _accept(self, server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                libvirt = socket.socket(socket.AF_UNIX)
+                libvirt.connect("/run/libvirt/libvirt-sock")
+                with self._lock:
+                    self._open += [client, libvirt]
+                for ends in ((client, libvirt), (libvirt, client)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    made = Door(tmp_path / "libvirt")
+    made.open()
+    yield made
+    made.shut()
+
+
+def test_a_restart_of_libvirt_is_no_error(
+    start_agent: StartAgent, door: Door, hosts: dict[str, str]
+) -> None:
+    agent = start_agent(libvirt_uri=f"qemu+unix:///system?socket={door.path}")
+    done = threading.Event()
+
+    def client(_: int) -> list[int]:
+        answers = []
+        while not done.is_set():
+            listed = agent.get("hosts")
+            answers.append(listed.status)
+            if listed.status == 200:
+                assert hosts.keys() <= {row["name"] for row in listed.body}
+            answers.append(agent.get("hosts", next(iter(hosts))).status)
+        return answers
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(client, number) for number in range(4)]
+        try:
+            for _ in range(5):
+                agent.get("hosts")
+                door.shut()
+                # As long as libvirtd takes to start.
+                done.wait(0.7)
+                door.open()
+                assert agent.get("hosts").status == 200
+        finally:
+            done.set()
+        assert {status for each in clients for status in each.result()} == {200}
+
+
+def test_a_libvirt_that_stays_away_is_told_at_once_but_the_first_time(
+    start_agent: StartAgent, door: Door
+) -> None:
+    told = {}
+    for warm in (2, 0):
+        agent = start_agent(libvirt_uri=f"qemu+unix:///system?socket={door.path}", warm_virsh=warm)
+        assert agent.get("hosts").status == 200
+        door.shut()
+        answers = [agent.get("hosts") for _ in range(3)]
+        told[warm] = {(answer.status, answer.text) for answer in answers}
+        door.open()
+        assert agent.get("hosts").status == 200
+    assert told[2] == told[0]
+    assert [status for status, _ in told[0]] == [503]

@@ -1,0 +1,188 @@
+"""Requests that share a read, one step at a time."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+
+from agent.errors import CommandFailed, NotFound, TooMany
+from agent.places import Places
+from agent.shared import Shared
+
+from .test_run import wait_until
+
+
+class Reading(NamedTuple):
+    """One read that has begun, and how it ends."""
+
+    ends: "Future[str]"
+
+
+class Reads:
+    """Reads that end when, and as, the test says."""
+
+    def __init__(self) -> None:
+        self.begun: list[Reading] = []
+        self.at_once = 0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> str:
+        reading = Reading(Future())
+        with self._lock:
+            self.at_once += 1
+            assert self.at_once == 1
+            self.begun.append(reading)
+        try:
+            return reading.ends.result(20)
+        finally:
+            with self._lock:
+                self.at_once -= 1
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(100) as made:
+        yield made
+
+
+class Scene:
+    """Requests for a shared read, begun one by one."""
+
+    def __init__(
+        self, pool: ThreadPoolExecutor, places: int = 0, usual_seconds: float = 60.0
+    ) -> None:
+        self.reads = Reads()
+        self._shared = Shared(self.reads, Places(places), usual_seconds)
+        self._pool = pool
+        self._waiting = 0
+
+    def ask(self, count: int = 1) -> "list[Future[str]]":
+        """Ask that many times; all of them have come to wait when it returns."""
+        came = threading.Semaphore(0)
+
+        def request() -> str:
+            came.release()
+            return self._shared()
+
+        asked = [self._pool.submit(request) for _ in range(count)]
+        for _ in asked:
+            assert came.acquire(timeout=20)
+        return asked
+
+    def begun(self, count: int) -> Reading:
+        """Wait until that many reads have begun in all; answers the last of them."""
+        wait_until(lambda: len(self.reads.begun) >= count)
+        assert len(self.reads.begun) == count
+        return self.reads.begun[-1]
+
+
+def test_one_request_is_one_read(pool: ThreadPoolExecutor) -> None:
+    scene = Scene(pool)
+    for number in (1, 2, 3):
+        (asked,) = scene.ask()
+        scene.begun(number).ends.set_result(f"read {number}")
+        assert asked.result(20) == f"read {number}"
+
+
+def test_a_request_in_the_middle_of_a_read_gets_the_next(pool: ThreadPoolExecutor) -> None:
+    scene = Scene(pool)
+    (first,) = scene.ask()
+    reading = scene.begun(1)
+    (second,) = scene.ask()
+    assert not second.done()
+    reading.ends.set_result("old")
+    assert first.result(20) == "old"
+    scene.begun(2).ends.set_result("new")
+    assert second.result(20) == "new"
+
+
+def test_no_answer_is_older_than_its_request(pool: ThreadPoolExecutor) -> None:
+    """Whatever the order in which threads get to run."""
+    lock = threading.Lock()
+    clock = [0]
+
+    def tick() -> int:
+        with lock:
+            clock[0] += 1
+            return clock[0]
+
+    shared = Shared(tick, Places(1))
+
+    def request(_: int) -> bool:
+        asked = tick()
+        return shared() > asked
+
+    assert all(pool.map(request, range(20_000)))
+
+
+def test_a_hundred_requests_are_a_few_reads(pool: ThreadPoolExecutor) -> None:
+    scene = Scene(pool)
+    (first,) = scene.ask()
+    reading = scene.begun(1)
+    others = scene.ask(99)
+    # Each of them has the lock to itself for a moment, and then waits for the second read.
+    wait_until(lambda: scene._shared._next is not None)
+    reading.ends.set_result("old")
+    assert first.result(20) == "old"
+    # A thread that was slow to come has the third.
+    for number in (1, 2):
+        wait_until(lambda n=number: len(scene.reads.begun) > n or all(o.done() for o in others))
+        for late in scene.reads.begun[number:]:
+            late.ends.set_result("new")
+    assert {other.result(20) for other in others} == {"new"}
+
+
+def test_an_error_is_shared_as_an_error_of_each(pool: ThreadPoolExecutor) -> None:
+    scene = Scene(pool)
+    (first,) = scene.ask()
+    reading = scene.begun(1)
+    others = scene.ask(2)
+    wait_until(lambda: scene._shared._next is not None)
+    told = CommandFailed(("virsh", "x"), 1, "error: no\n")
+    reading.ends.set_exception(told)
+    second = scene.begun(2)
+    second.ends.set_exception(CommandFailed(("virsh", "y"), 1, "error: nor this\n"))
+    assert first.exception(20) is told
+    errors = [other.exception(20) for other in others]
+    assert errors[0] is not errors[1]
+    for error in errors:
+        assert isinstance(error, CommandFailed)
+        assert str(error) == error.detail == "virsh failed: nor this"
+        assert error.facts() == {"command": "virsh y", "exit_code": 1, "stderr": "error: nor this"}
+
+
+def test_an_error_is_not_kept(pool: ThreadPoolExecutor) -> None:
+    scene = Scene(pool)
+    (first,) = scene.ask()
+    scene.begun(1).ends.set_exception(NotFound("there is none"))
+    assert isinstance(first.exception(20), NotFound)
+    (second,) = scene.ask()
+    scene.begun(2).ends.set_result("there is one")
+    assert second.result(20) == "there is one"
+
+
+def test_a_read_that_hangs_leaves_threads_to_others(pool: ThreadPoolExecutor) -> None:
+    """Two are there to read, and as many wait as there are places; the others are told."""
+    scene = Scene(pool, places=3, usual_seconds=0.05)
+    (first,) = scene.ask()
+    reading = scene.begun(1)
+    (second,) = scene.ask()
+    wait_until(lambda: scene._shared._next is not None)
+    others = scene.ask(10)
+    wait_until(lambda: sum(other.done() for other in others) == 7)
+    refused = [other for other in others if other.done()]
+    assert {type(other.exception(20)) for other in refused} == {TooMany}
+    # By now it is known to be slow.
+    (late,) = scene.ask()
+    assert isinstance(late.exception(20), TooMany)
+    reading.ends.set_result("old")
+    assert first.result(20) == "old"
+    scene.begun(2).ends.set_result("new")
+    assert second.result(20) == "new"
+    assert {other.result(20) for other in others if other not in refused} == {"new"}
+    # And their places are free again.
+    again = scene.ask(1)
+    scene.begun(3).ends.set_result("newest")
+    assert again[0].result(20) == "newest"
