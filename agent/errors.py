@@ -213,6 +213,8 @@ _REACH = re.compile(
     r"failed to connect to the hypervisor|Failed to connect socket|End of file while reading data"
     r"|Cannot recv data|Cannot write data|client socket is closed|connection (was )?closed"
     r"|database connection failed|unable to connect to server"
+    # A kept virsh, to whatever it is asked after it could not connect again.
+    r"|no valid connection"
 )
 _POOL = re.compile(r"storage pool '.*' is not active|Storage pool not found")
 _ROOM = re.compile(r"No space left on device|Cannot allocate memory|Disk quota exceeded")

@@ -92,7 +92,8 @@ class Warm:
             result = self._ask(argv) if self._suits(argv, stdin) else None
             if result is None:
                 result = self._runner.run(argv, stdin)
-            if not _out_of_reach(argv, result):
+            # A read that somebody killed is as good as one that found no libvirt.
+            if result.exit_code >= 0 and not _out_of_reach(argv, result):
                 with self._condition:
                     self._in_reach = True
                 return result

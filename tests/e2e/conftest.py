@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sh
 
-from . import stack
+from . import private, stack
 from .daemon import PROJECT, Agent, running, serving
 from .faults import FAULTS, Faults
 
@@ -77,6 +77,21 @@ def agent(whole_stack: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The agent that most tests ask."""
     with serving(Agent(tmp_path_factory.mktemp("agent"))) as started:
         yield started
+
+
+@pytest.fixture
+def libvirt() -> Iterator[private.Libvirt]:
+    """A libvirtd of the test's own, with a pool."""
+    new = private.Libvirt()
+    try:
+        stack.tool(*new.enter, "virtlogd", "--daemon")
+        new.start()
+        new.virsh("pool-define-as", private.POOL, "dir", "--target", private.IMAGES)
+        new.virsh("pool-start", private.POOL)
+        new.virsh("pool-autostart", private.POOL)
+        yield new
+    finally:
+        new.close()
 
 
 @pytest.fixture

@@ -14,7 +14,11 @@ here=$(dirname "$0")
 tool=$(basename "$0")
 how=
 read -r word nth fault <"$here/fault"
-case " $tool $* ${STAGING_AGENT_OPERATION:+OPERATION} " in
+case ${STAGING_AGENT_OPERATION-} in
+????????-????-*) of=OPERATION ;;
+*) of= ;; # a read, or what is kept for reads and events
+esac
+case " $tool $* $of " in
 *" $word "*)
     echo "$tool $*" >>"$here/calls"
     [ "$(wc -l <"$here/calls")" != "$nth" ] || how=$fault

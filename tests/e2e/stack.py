@@ -177,16 +177,18 @@ def values(elements: Iterable[ElementTree.Element], attribute: str) -> list[str 
 # What a person makes by hand.
 
 
-def define_domain(name: str, devices: str = "", uuid: str | None = None) -> None:
-    """Define a domain, which is off. devices: XML."""
+def domain_xml(name: str, devices: str = "", uuid: str | None = None) -> str:
+    """The definition of a domain. devices: XML."""
     given = f"<uuid>{uuid}</uuid>" if uuid else ""
-    virsh(
-        "define",
-        "/dev/stdin",
-        stdin=f"<domain type='qemu'><name>{escape(name)}</name>{given}"
-        "<memory unit='MiB'>64</memory>"
-        f"<os><type machine='q35'>hvm</type></os><devices>{devices}</devices></domain>",
+    return (
+        f"<domain type='qemu'><name>{escape(name)}</name>{given}<memory unit='MiB'>64</memory>"
+        f"<os><type machine='q35'>hvm</type></os><devices>{devices}</devices></domain>"
     )
+
+
+def define_domain(name: str, devices: str = "", uuid: str | None = None) -> None:
+    """Define a domain, which is off."""
+    virsh("define", "/dev/stdin", stdin=domain_xml(name, devices, uuid))
 
 
 def remove_domain(domain: str) -> None:

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
 import pytest
 
-from . import stack
-from .daemon import Agent
+from . import private, stack
+from .daemon import Agent, serving
+from .private import Libvirt
 
 StartAgent = Callable[..., Agent]
 CLIENTS = 8
-REQUESTS_EACH = 400
+ANSWERS = 10_000
 HOSTS = 12
 
 
@@ -35,6 +36,29 @@ def pool_of(agent: Agent) -> list[int]:
     return found
 
 
+def children_of(agent: Agent) -> list[int]:
+    """The virsh processes that an agent has started for one read each."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == agent.process.pid and len(_words(folder)) > 2:
+                    found.append(int(folder.name))
+    return found
+
+
+def _words(process: Path) -> list[bytes]:
+    return (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+
+
+@pytest.fixture
+def private_agent(libvirt: Libvirt, tmp_path: Path) -> Iterator[Agent]:
+    """An agent of a libvirtd that may be killed."""
+    with serving(private.agent(libvirt, tmp_path / "agent")) as started:
+        yield started
+
+
 @pytest.fixture
 def hosts() -> dict[str, str]:
     """Hosts that are off and are there throughout: their memory in MB by name."""
@@ -45,27 +69,35 @@ def hosts() -> dict[str, str]:
 
 
 @contextmanager
-def killed_at_random(agent: Agent, killed: list[int]) -> Iterator[None]:
-    """Kill the agent's kept virsh processes again and again, at any moment of an answer."""
+def killed_at_random(agent: Agent, libvirt: Libvirt, killed: dict[str, int]) -> Iterator[None]:
+    """Kill every virsh of the agent again and again, and libvirtd now and then."""
     done = threading.Event()
     dice = random.Random(5)  # noqa: S311
 
-    def kill() -> None:
+    def kill_virsh() -> None:
         # Between one answer and a dozen.
-        while not done.wait(dice.uniform(0.0, 0.05)):
-            for pid in pool_of(agent):
-                if dice.random() < 0.7:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, dice.choice((signal.SIGKILL, signal.SIGTERM)))
-                        killed.append(pid)
+        while not done.wait(dice.uniform(0.0, 0.1)):
+            for kind, pids in (("kept", pool_of(agent)), ("own", children_of(agent))):
+                for pid in pids:
+                    if dice.random() < (0.5 if kind == "kept" else 0.05):
+                        with suppress(ProcessLookupError):
+                            os.kill(pid, dice.choice((signal.SIGKILL, signal.SIGTERM)))
+                            killed[kind] += 1
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    def kill_libvirtd() -> None:
+        while not done.wait(dice.uniform(1.0, 4.0)):
+            libvirt.end(dice.choice((signal.SIGKILL, signal.SIGTERM)))
+            libvirt.start()
+            killed["libvirtd"] += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        killers = [pool.submit(kill_virsh), pool.submit(kill_libvirtd)]
+        try:
+            yield
+        finally:
+            done.set()
+        for killer in killers:
+            killer.result()
 
 
 def test_answers_are_the_same_with_and_without_kept_processes(start_agent: StartAgent) -> None:
@@ -117,54 +149,49 @@ def test_what_changes_by_hand_is_seen_at_once(start_agent: StartAgent) -> None:
     assert other == stack.virsh("domuuid", first).strip()
 
 
-def test_no_answer_is_wrong_while_the_processes_are_killed(
-    start_agent: StartAgent, hosts: dict[str, str]
-) -> None:
-    agent = start_agent()
-    expected = {name: agent.get("hosts", name).body for name in hosts}
-    assert {name: body["id"] for name, body in expected.items()} == hosts
-    rows = [{"id": uuid, "name": name, "state": "shut off"} for name, uuid in hosts.items()]
-    networks = sorted(stack.VLANS)
-    none = quote(stack.own("none"))
+def test_no_answer_is_wrong_while_all_is_killed(libvirt: Libvirt, private_agent: Agent) -> None:
+    """Every virsh of the agent, kept or not, and libvirtd: ten thousand answers."""
+    agent = private_agent
+    names = [stack.own(f"h{number}") for number in range(12)]
+    for name in names:
+        libvirt.virsh("define", "/dev/stdin", stdin=stack.domain_xml(name))
+    nets = [stack.own(f"n{number}") for number in range(3)]
+    for name in nets:
+        xml = f"<network><name>{name}</name><forward mode='none'/></network>"
+        libvirt.virsh("net-define", "/dev/stdin", stdin=xml)
+    rows = [
+        {"id": libvirt.virsh("domuuid", name).strip(), "name": name, "state": "shut off"}
+        for name in names
+    ]
+    expected: dict[tuple[str, ...], Any] = {
+        ("hosts", name): agent.get("hosts", name) for name in names
+    }
+    assert [answer.body["id"] for answer in expected.values()] == [row["id"] for row in rows]
+    for path in (("hosts",), ("networks",), ("hosts", stack.own("none"))):
+        expected[path] = agent.get(*path)
+    assert sorted(expected["hosts",].body, key=lambda row: names.index(row["name"])) == rows
+    told = {path: (answer.status, answer.text) for path, answer in expected.items()}
 
     def client(number: int) -> list[str]:
         """Ask, and answer what was wrong."""
         dice = random.Random(number)  # noqa: S311
-        wrong = []
-        for _ in range(REQUESTS_EACH):
-            match dice.randrange(8):
-                case 0 | 1 | 2:
-                    answer = agent.get("hosts")
-                    right = (
-                        answer.status == 200
-                        and sorted(
-                            (row for row in answer.body if row["name"] in hosts),
-                            key=lambda row: list(hosts).index(row["name"]),
-                        )
-                        == rows
-                    )
-                case 3 | 4 | 5:
-                    name = dice.choice(list(hosts))
-                    answer = agent.get("hosts", name)
-                    right = (answer.status, answer.body) == (200, expected[name])
-                case 6:
-                    answer = agent.get("networks")
-                    right = answer.status == 200 and networks == sorted(
-                        row["name"] for row in answer.body if row["name"] in networks
-                    )
-                case _:
-                    answer = agent.get("hosts", none)
-                    right = answer.status == 404
-            if not right:
-                wrong.append(f"{answer.status}: {answer.text}")
-        return wrong
+        # Lists half of the time.
+        paths = dice.choices(list(told), [1] * len(names) + [8, 4, 2], k=ANSWERS // CLIENTS)
+        answers = ((path, agent.get(*path)) for path in paths)
+        return [
+            f"{path}: {answer.status}: {answer.text}"
+            for path, answer in answers
+            if (answer.status, answer.text) != told[path]
+        ]
 
-    killed: list[int] = []
-    with killed_at_random(agent, killed), ThreadPoolExecutor(CLIENTS) as pool:
+    killed = {"kept": 0, "own": 0, "libvirtd": 0}
+    with killed_at_random(agent, libvirt, killed), ThreadPoolExecutor(CLIENTS) as pool:
         wrong = [text for each in pool.map(client, range(CLIENTS)) for text in each]
     assert wrong == []
-    assert len(set(killed)) > 50
-    agent.get("hosts")
+    # It was no idle threat.
+    assert killed["kept"] > 50
+    assert killed["libvirtd"] > 3
+    assert agent.get("hosts").status == 200
     assert len(pool_of(agent)) in (1, 2)
 
 

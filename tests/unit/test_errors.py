@@ -228,6 +228,13 @@ def test_too_much_memory_is_no_room() -> None:
         (
             ("virsh", "x"),
             1,
+            "error: no valid connection",
+            errors.OutOfReach,
+            "virsh cannot reach its daemon: no valid connection",
+        ),
+        (
+            ("virsh", "x"),
+            1,
             "error: Disk quota exceeded",
             errors.NoRoom,
             "virsh found no room on the hypervisor: Disk quota exceeded",

@@ -192,6 +192,14 @@ def test_a_libvirt_that_is_restarted_costs_a_slow_answer(stage: Stage) -> None:
     assert stage.told("down") == ["0"]
 
 
+def test_a_read_that_somebody_killed_is_asked_again(stage: Stage) -> None:
+    stage.start(patience_seconds=60.0)
+    os.kill(int(stage.ask("pid x")), signal.SIGKILL)
+    (stage.folder / "killed").touch()
+    assert stage.ask("say right") == "right\n"
+    assert stage.told("starts") == ["warm", "once", "warm"]
+
+
 def test_a_libvirt_that_stays_away_is_waited_for_once(stage: Stage) -> None:
     warm = stage.start(patience_seconds=0.3)
     os.kill(int(stage.ask("pid x")), signal.SIGKILL)
