@@ -14,9 +14,14 @@ def pytest_configure() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the flag that rewrites what the golden files expect."""
+    """Add flags of these tests."""
     parser.addoption(
         "--update-golden",
         action="store_true",
         help="write the plans that come out into tests/golden; read the difference before a commit",
+    )
+    parser.addoption(
+        "--cold",
+        action="store_true",
+        help="end-to-end tests: agents start a virsh for each read, and keep none",
     )

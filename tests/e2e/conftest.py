@@ -13,8 +13,14 @@ import pytest
 import sh
 
 from . import private, stack
-from .daemon import PROJECT, Agent, running, serving
+from .daemon import PROJECT, Agent, every, running, serving
 from .faults import FAULTS, Faults
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have agents keep no virsh where that is asked for."""
+    if config.getoption("--cold"):
+        every["warm_virsh"] = 0
 
 
 @pytest.hookimpl(wrapper=True)
