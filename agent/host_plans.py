@@ -10,7 +10,7 @@ from agent.commands.virsh import VOLUME_TAKEN, Virsh
 from agent.commands.virt_install import TAKEN, Boot, Card, Disk, virt_install
 from agent.config import Config
 from agent.errors import AlreadyExists, FieldError, InvalidRequest
-from agent.hypervisor import NewHostFacts, PoolFacts
+from agent.facts import NewHostFacts, PoolFacts
 from agent.parsers import libvirt_xml
 from agent.plan import Install, Plan, Step
 

@@ -8,8 +8,9 @@ from agent import host_plans, power_plans
 from agent.config import Config
 from agent.errors import JournalFailed
 from agent.executor import Change
+from agent.facts import DomainDetails
 from agent.host_plans import HostRequest
-from agent.hypervisor import DomainDetails, Hypervisor, no_host
+from agent.hypervisor import Hypervisor, no_host
 from agent.journal import DONE, RUNNING, WAITING, Journal
 from agent.locks import Claim
 from agent.parsers import libvirt_xml

@@ -1,133 +1,31 @@
 """Reads the hypervisor: the facts that plans are built from and answers are made of."""
 
 import os
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from agent.commands import ovs_appctl, qemu_img
 from agent.commands.ovs_vsctl import OvsVsctl
-from agent.commands.virsh import NO_DOMAIN, NO_NETWORK, NO_VOLUME, Virsh
+from agent.commands.virsh import NO_DOMAIN, NO_NETWORK, NO_VOLUME
 from agent.config import Config
-from agent.errors import NotFound, OutOfReach, PoolOff, command_failure
+from agent.errors import NotFound, PoolOff, command_failure
+from agent.facts import (
+    DomainDetails,
+    DomainRow,
+    InstallLook,
+    NetworkRow,
+    NewHostFacts,
+    PoolFacts,
+    PowerFacts,
+)
 from agent.parsers import libvirt_xml
 from agent.parsers import ovs_vsctl as read_ovs
 from agent.parsers import qemu_img as read_image
 from agent.parsers import virsh as read
 from agent.plan import Command
-from agent.run import Result, RunsCommands
+from agent.reads import Reads
+from agent.run import RunsCommands
 from agent.warm import Warm
-
-# One argument may have 128 KiB; a read with its two marks takes some 150 bytes of it.
-_READS_A_BATCH = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What one read of a batch printed. `command` is it alone, for a person to repeat."""
-
-    command: tuple[str, ...]
-    stdout: str
-    stderr: str
-
-    @property
-    def text(self) -> str:
-        """What it printed; raises the failure that its stderr tells of."""
-        if self.stderr:
-            raise command_failure(self.command, 1, self.stderr)
-        return self.stdout
-
-    def text_unless(self, gone: str) -> str | None:
-        """What it printed, None when it failed because what it asks about is gone."""
-        return None if gone in self.stderr else self.text
-
-
-# Reads, and what makes a value of their replies.
-_Group = tuple[Sequence[tuple[str, ...]], Callable[[list[Reply]], Any]]
-
-
-class DomainRow(NamedTuple):
-    """A domain as `list` has it."""
-
-    uuid: str
-    name: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class PoolFacts:
-    """The agent's pool: its folder, and by volume the images that it is laid over."""
-
-    name: str
-    path: str
-    backing: dict[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class DomainDetails:
-    """A domain with all that is shown of it.
-
-    capacities: bytes by target. pool: the agent's, without its volumes, None when it is off.
-    """
-
-    state: str
-    autostart: bool
-    definition: libvirt_xml.Domain
-    capacities: dict[str, int]
-    pool: PoolFacts | None
-
-
-@dataclass(frozen=True, slots=True)
-class PowerFacts:
-    """What a power change has to know.
-
-    definition: of the domain; of one that is off, the kept one. stale_ports: ports on any
-    bridge of domains that run no more.
-    """
-
-    state: str
-    definition: libvirt_xml.Domain
-    networks: Mapping[str, libvirt_xml.Network]
-    stale_ports: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class InstallLook:
-    """How a domain that is being installed is.
-
-    installing: it is defined in the form that ends at the installer's reboot.
-    """
-
-    state: str
-    reason: str
-    installing: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkRow:
-    """A network as `net-list` has it."""
-
-    name: str
-    active: bool
-    autostart: bool
-    persistent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewHostFacts:
-    """What a new host's plan has to know.
-
-    domains: the names of all. active_networks: the names of those that run.
-    volumes: the names in the agent's pool. memory_mib: the hypervisor's own.
-    """
-
-    domains: frozenset[str]
-    networks: tuple[libvirt_xml.Network, ...]
-    active_networks: frozenset[str]
-    bridges: frozenset[str]
-    volumes: frozenset[str]
-    memory_mib: int
 
 
 class Hypervisor:
@@ -147,19 +45,16 @@ class Hypervisor:
         warm: Warm | None = None,
     ) -> None:
         self._runner = runner
-        self._reader: RunsCommands = warm or runner
-        self._warm = warm
         self._config = config
-        self._virsh = Virsh(config.libvirt_uri)
+        self._reads = Reads(runner, config.libvirt_uri, warm, mark)
         self._ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
         # The domains' UUIDs by name when they were last listed: replaced whole, never changed.
         self._seen: dict[str, str] = {}
-        self._mark = mark or (lambda: secrets.token_hex(5))
 
     def domains(self) -> list[DomainRow]:
         """All domains, running or not, in libvirt's order."""
         # virsh sorts a list, and formats two UUIDs at every comparison: that takes the longest.
-        by_name, found = self._together(
+        by_name, found = self._reads.together(
             ([("domstats", "--state")], lambda replies: read.domain_states(replies[0].text)),
             (
                 [("list", "--all", "--uuid", "--name")],
@@ -176,7 +71,7 @@ class Hypervisor:
 
     def domain_uuid(self, name: str) -> str:
         """The UUID of the domain of exactly that name; raises NotFound when there is none."""
-        (reply,) = self._batch(("list", "--all", "--uuid", "--name"))
+        (reply,) = self._reads.batch(("list", "--all", "--uuid", "--name"))
         uuids = {found: uuid for uuid, found in read.uuid_names(reply.text).items()}
         self._seen = uuids
         if name not in uuids:
@@ -202,7 +97,7 @@ class Hypervisor:
     def domain(self, uuid: str) -> DomainDetails | None:
         """All that is shown of one domain, None when it is gone."""
         # dominfo takes as long as the others.
-        (info,), (xml, block, pool) = self._together(
+        (info,), (xml, block, pool) = self._reads.together(
             ([("dominfo", uuid)], list),
             (
                 [
@@ -238,7 +133,7 @@ class Hypervisor:
         """How domains that are being installed are, by UUID; those that are gone are missing."""
         state = ("domstate", "--reason")
         reads = (state, ("dumpxml",), ("dominfo",), state)
-        replies = self._batch(*((*words, uuid) for uuid in uuids for words in reads))
+        replies = self._reads.batch(*((*words, uuid) for uuid in uuids for words in reads))
         found = {}
         for index, uuid in enumerate(uuids):
             told = replies[index * len(reads) : (index + 1) * len(reads)]
@@ -251,7 +146,7 @@ class Hypervisor:
         """All networks, active or not, in libvirt's order."""
         everything, active, autostart, persistent = (
             read.names(reply.text)
-            for reply in self._batch(
+            for reply in self._reads.batch(
                 ("net-list", "--all", "--name"),
                 ("net-list", "--name"),
                 ("net-list", "--all", "--name", "--autostart"),
@@ -265,17 +160,17 @@ class Hypervisor:
 
     def network_definitions(self) -> tuple[libvirt_xml.Network, ...]:
         """The definition of every network."""
-        (reply,) = self._batch(("net-list", "--all", "--uuid"))
+        (reply,) = self._reads.batch(("net-list", "--all", "--uuid"))
         return self._network_definitions(read.uuids(reply.text))
 
     def _network_definitions(self, uuids: Sequence[str]) -> tuple[libvirt_xml.Network, ...]:
-        replies = self._batch(*(("net-dumpxml", uuid) for uuid in uuids))
+        replies = self._reads.batch(*(("net-dumpxml", uuid) for uuid in uuids))
         texts = (reply.text_unless(NO_NETWORK) for reply in replies)
         return tuple(libvirt_xml.network(text) for text in texts if text is not None)
 
     def new_host_facts(self) -> NewHostFacts:
         """What a new host's plan has to know, in two virsh and one ovs-vsctl."""
-        domains, networks, active, volumes, memory = self._batch(
+        domains, networks, active, volumes, memory = self._reads.batch(
             ("list", "--all", "--uuid", "--name"),
             ("net-list", "--all", "--uuid"),
             ("net-list", "--name"),
@@ -293,19 +188,19 @@ class Hypervisor:
 
     def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
         """Every definition of every domain: the one that runs and the one that is kept."""
-        (reply,) = self._batch(("list", "--all", "--uuid", "--name"))
+        (reply,) = self._reads.batch(("list", "--all", "--uuid", "--name"))
         found = read.uuid_names(reply.text)
         kinds = (("dumpxml",), ("dumpxml", "--inactive"))
-        replies = self._batch(*((*words, uuid) for uuid in found for words in kinds))
+        replies = self._reads.batch(*((*words, uuid) for uuid in found for words in kinds))
         texts = (reply.text_unless(NO_DOMAIN) for reply in replies)
         return tuple(libvirt_xml.domain(text) for text in texts if text is not None)
 
     def network_hosts(self, uuid: str) -> list[dict[str, str | None]]:
         """The hosts that run on a network now: host, mac, and port on the bridge."""
-        (listed,) = self._batch(("net-port-list", uuid))
+        (listed,) = self._reads.batch(("net-port-list", uuid))
         text = listed.text_unless(NO_NETWORK)
         ports = read.port_uuids(text) if text is not None else []
-        replies = self._batch(*(("net-port-dumpxml", uuid, port) for port in ports))
+        replies = self._reads.batch(*(("net-port-dumpxml", uuid, port) for port in ports))
         if not replies:
             return []
         by_mac = {
@@ -322,11 +217,11 @@ class Hypervisor:
 
     def pool(self) -> PoolFacts:
         """The agent's pool with all its volumes; reads each of them."""
-        pool, listed = self._batch(
+        pool, listed = self._reads.batch(
             ("pool-dumpxml", self._config.pool), ("vol-list", self._config.pool)
         )
         volumes = read.volumes(listed.text)
-        replies = self._batch(
+        replies = self._reads.batch(
             *(("vol-dumpxml", "--pool", self._config.pool, "--vol", name) for name in volumes)
         )
         return PoolFacts(
@@ -367,7 +262,7 @@ class Hypervisor:
         # First the ports: one that comes after is not taken for that of a domain which is not
         # among those that run yet.
         interfaces = read_ovs.interfaces(self._run(self._ovs.interfaces()))
-        (reply,) = self._batch(("list", "--uuid"))
+        (reply,) = self._reads.batch(("list", "--uuid"))
         running = set(read.uuids(reply.text))
         return sorted(
             interface.name
@@ -377,13 +272,13 @@ class Hypervisor:
 
     def libvirt_version(self) -> dict[str, Any]:
         """The version of the libvirt daemon that answers."""
-        (reply,) = self._batch(("version", "--daemon"))
+        (reply,) = self._reads.batch(("version", "--daemon"))
         told = read.key_values(reply.text)
         return {"version": told.get("Running against daemon")}
 
     def pool_state(self) -> dict[str, Any]:
         """The agent's pool: its name, and its room in bytes. Raises PoolOff when it is off."""
-        (reply,) = self._batch(("pool-info", "--bytes", self._config.pool))
+        (reply,) = self._reads.batch(("pool-info", "--bytes", self._config.pool))
         told = read.key_values(reply.text)
         if told.get("State") != "running":
             off = f"error: storage pool '{self._config.pool}' is not active"
@@ -405,52 +300,6 @@ class Hypervisor:
         if result.exit_code != 0:
             raise command_failure(command.argv, result.exit_code, result.stderr)
         return result.stdout
-
-    def _together(self, *groups: _Group) -> list[Any]:
-        """What groups of reads come to: at the same time where processes are kept for that.
-
-        Otherwise in one virsh. A group is the reads, and what makes a value of their replies.
-        """
-        told = self._warm and self._warm.together([self._asked(*group) for group in groups])
-        if told:
-            return told
-        replies = iter(self._batch(*(words for reads, _ in groups for words in reads)))
-        return [parse([next(replies) for _ in reads]) for reads, parse in groups]
-
-    def _asked(
-        self, reads: Sequence[tuple[str, ...]], parse: Callable[[list[Reply]], Any]
-    ) -> tuple[Sequence[str], Callable[[Result], Any]]:
-        """How one kept process is asked for a group of reads; a single one needs no mark."""
-        if len(reads) == 1:
-            argv = self._virsh.line(reads[0]).argv
-            alone = self._virsh.alone(reads[0]).argv
-            return argv, lambda result: parse([Reply(alone, result.stdout, result.stderr)])
-        mark = self._mark()
-        argv = self._virsh.batch(reads, mark).argv
-        return argv, lambda result: parse(self._replies(reads, mark, result))
-
-    def _batch(self, *reads: tuple[str, ...]) -> list[Reply]:
-        """Run reads in as few virsh as their length allows; a failed one spoils no other."""
-        replies: list[Reply] = []
-        for start in range(0, len(reads), _READS_A_BATCH):
-            replies += self._one_batch(reads[start : start + _READS_A_BATCH])
-        return replies
-
-    def _one_batch(self, reads: Sequence[tuple[str, ...]]) -> list[Reply]:
-        mark = self._mark()
-        return self._replies(reads, mark, self._reader.run(self._virsh.batch(reads, mark).argv))
-
-    def _replies(self, reads: Sequence[tuple[str, ...]], mark: str, result: Result) -> list[Reply]:
-        alone = [self._virsh.alone(words).argv for words in reads]
-        said = result.stderr.replace(f"error: {mark}\n", "")
-        failure = command_failure(alone[0], result.exit_code, said)
-        # Without a pool the other reads are good all the same.
-        if type(failure) is OutOfReach or result.exit_code < 0:
-            raise failure
-        texts = read.replies(result.stdout, result.stderr, mark, len(reads))
-        return [
-            Reply(argv, stdout, stderr) for argv, (stdout, stderr) in zip(alone, texts, strict=True)
-        ]
 
 
 def _install_look(before: str, xml: str, info: str, after: str) -> InstallLook:

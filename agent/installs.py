@@ -16,7 +16,8 @@ from agent import leftovers
 from agent.commands.virsh import Virsh
 from agent.config import Config
 from agent.errors import AgentError, Busy, Interrupted, JournalFailed, OutOfReach
-from agent.hypervisor import Hypervisor, InstallLook
+from agent.facts import InstallLook
+from agent.hypervisor import Hypervisor
 from agent.journal import DONE, FAILED, RUNNING, Journal
 from agent.locks import Claim, Locks
 from agent.plan import Plan

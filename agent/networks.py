@@ -7,7 +7,8 @@ from typing import Any
 from agent import network_plans
 from agent.config import Config
 from agent.executor import Change
-from agent.hypervisor import Hypervisor, NetworkRow, no_network
+from agent.facts import NetworkRow
+from agent.hypervisor import Hypervisor, no_network
 from agent.locks import Claim
 from agent.network_plans import NetworkRequest
 from agent.parsers import libvirt_xml

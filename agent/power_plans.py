@@ -4,7 +4,7 @@ from agent.commands.ovs_vsctl import OvsVsctl, Port
 from agent.commands.virsh import Virsh
 from agent.config import Config
 from agent.errors import WrongState
-from agent.hypervisor import PowerFacts
+from agent.facts import PowerFacts
 from agent.plan import Plan, Step
 
 # By verb: the states that it changes, and those that it finds as it should leave them.

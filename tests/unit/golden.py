@@ -17,7 +17,7 @@ from typing import Any
 from agent import host_plans, network_plans
 from agent.config import Config
 from agent.errors import AgentError
-from agent.hypervisor import NewHostFacts, PoolFacts
+from agent.facts import NewHostFacts, PoolFacts
 from agent.parsers.libvirt_xml import Disk, Domain, Interface, Network
 from agent.plan import Command, Plan
 from agent.schemas import host_request, network_request

@@ -10,7 +10,7 @@ from agent import console
 from agent.config import Config
 from agent.console import PIECE_BYTES, Consoles, Piece, read
 from agent.errors import OutOfReach, TooMany
-from agent.hypervisor import DomainRow
+from agent.facts import DomainRow
 
 UUID, OTHER = "uuid-1", "uuid-2"
 

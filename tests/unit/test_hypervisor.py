@@ -4,7 +4,8 @@ import pytest
 from pytest_subprocess import FakeProcess
 
 from agent.errors import CommandFailed, OutOfReach
-from agent.hypervisor import Hypervisor, PoolFacts
+from agent.facts import PoolFacts
+from agent.hypervisor import Hypervisor
 from agent.run import Runner
 
 from .recorded import Read, batch_argv, batch_outputs, virsh, virsh_error

@@ -12,7 +12,7 @@ import pytest
 from agent import installs as module
 from agent.config import Config
 from agent.errors import CommandTimeout, NotFound, OutOfReach
-from agent.hypervisor import InstallLook
+from agent.facts import InstallLook
 from agent.installs import Installs, Next, decide
 from agent.journal import DONE, Asked, Journal, Outcome
 from agent.locks import Claim, Locks

@@ -6,7 +6,7 @@ import pytest
 
 from agent.config import Config
 from agent.errors import WrongState
-from agent.hypervisor import PowerFacts
+from agent.facts import PowerFacts
 from agent.parsers.libvirt_xml import Domain, Interface, Network
 from agent.plan import Command, Plan, Step
 from agent.power_plans import VERBS, power, would_end_installer

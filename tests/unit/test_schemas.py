@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from agent import host_plans, network_plans
 from agent.config import Config
 from agent.errors import InvalidRequest
+from agent.facts import NewHostFacts
 from agent.host_plans import HostRequest
-from agent.hypervisor import NewHostFacts
 from agent.network_plans import NetworkRequest
 from agent.parsers.libvirt_xml import Network
 from agent.schemas import host_request, network_request
