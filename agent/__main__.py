@@ -80,6 +80,24 @@ def _replay(args: argparse.Namespace, config: Config) -> int:
     return replay(found, first=args.first, yes=args.yes, only_print=args.print)
 
 
+def _token_add(args: argparse.Namespace, config: Config) -> int:
+    from agent.cli.token import add
+
+    return add(config, args.name, read_only=args.read_only)
+
+
+def _token_list(args: argparse.Namespace, config: Config) -> int:
+    from agent.cli.token import list_tokens
+
+    return list_tokens(config)
+
+
+def _token_revoke(args: argparse.Namespace, config: Config) -> int:
+    from agent.cli.token import revoke
+
+    return revoke(config, args.name)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m agent",
@@ -93,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         "Sets nothing up: scripts/serve does, and then runs this.",
         "python -m agent serve --listen 127.0.0.1:8420",
     )
-    serve.add_argument("--listen", metavar="ADDRESS:PORT", help="where to answer")
+    serve.add_argument("--listen", metavar="ADDRESS:PORT", help="where to answer; or unix:/PATH")
     serve.set_defaults(run=_serve)
 
     check = _command(
@@ -122,7 +140,46 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--print", action="store_true", help="print the script, run nothing")
     replay.set_defaults(run=_replay)
+    _add_token(commands)
     return parser
+
+
+def _add_token(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    token = commands.add_parser(
+        "token",
+        help="say who may come in",
+        description="Says who may come in: `add`, `list` and `revoke` tokens. A running agent"
+        " heeds it at the next request.",
+        epilog="example: python -m agent token add ci --config agent.toml",
+    )
+    actions = token.add_subparsers(dest="action", required=True, metavar="ACTION")
+    added = _command(
+        actions,
+        "add",
+        "make a token and print it, once",
+        "The settings' tokens_file keeps a hash of it.",
+        "python -m agent token add grafana --read-only --config agent.toml",
+    )
+    added.add_argument("name", metavar="NAME", help="whose it is, for the log and the journal")
+    added.add_argument("--read-only", action="store_true", help="it may GET and change nothing")
+    added.set_defaults(run=_token_add)
+    listed = _command(
+        actions,
+        "list",
+        "list the tokens' names and rights",
+        "",
+        "python -m agent token list --config agent.toml",
+    )
+    listed.set_defaults(run=_token_list)
+    revoked = _command(
+        actions,
+        "revoke",
+        "take a token back",
+        "Whoever has it is out at the next request.",
+        "python -m agent token revoke ci --config agent.toml",
+    )
+    revoked.add_argument("name", metavar="NAME", help="as `token list` has it")
+    revoked.set_defaults(run=_token_revoke)
 
 
 def _add_journal(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -4,6 +4,7 @@ import falcon
 
 from agent import problems
 from agent.console import Consoles
+from agent.door import Door
 from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
@@ -33,16 +34,18 @@ def create_app(
     journal: Journal,
     health: Health,
     consoles: Consoles,
+    door: Door,
     places: int = 64,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
+    door: decides which requests get in at all.
     places: how many requests that may run commands are answered at the same time.
     """
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     free_places = Places(places)
     take_place = TakePlace(free_places, _NO_COMMANDS, _LISTS)
-    for middleware in (RequestLog(), Head(), BodyLimit(), take_place):
+    for middleware in (RequestLog(), door, Head(), BodyLimit(), take_place):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()

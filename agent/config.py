@@ -1,6 +1,9 @@
 """The agent's settings, read from a TOML file."""
 
 import dataclasses
+import ipaddress
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +17,11 @@ _MOST = 1_000_000
 VIRT_TYPES = ("auto", "kvm", "qemu")
 # libvirtd takes 20 connections that have not shown who they are, and has 20 workers.
 MOST_WARM_VIRSH = 16
+UNIX = "unix:"
+# What fits into a sockaddr_un, its final zero left out.
+_MOST_SOCKET_PATH_BYTES = 107
+# Settings that may be left empty.
+_MAY_BE_EMPTY = ("socket_group", "tokens_file", "trusted_proxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,13 @@ class Config:
     """
 
     listen: str = "127.0.0.1:8420"
+    socket_mode: str = "0660"
+    socket_group: str = ""
+    tokens_file: str = ""
+    no_authentication: bool = False
+    open_health: bool = False
+    server_names: tuple[str, ...] = ()
+    trusted_proxy: str = ""
     state_dir: str = "/var/lib/staging-agent"
     threads: int = 64
     stop_seconds: float = 60.0
@@ -44,11 +59,11 @@ class Config:
     ovs_vsctl_seconds: float = 10.0
 
     def __post_init__(self) -> None:
-        self.address()
+        self._check_access()
         for name in ("state_dir", "pool_path", "console_dir"):
             if not Path(getattr(self, name)).is_absolute():
                 raise ConfigError(f"{name}: {getattr(self, name)!r} is not an absolute path")
-        for field in dataclasses.fields(self):
+        for field in self._to_check():
             value = getattr(self, field.name)
             if isinstance(value, str) and (not value or not value.isprintable()):
                 raise ConfigError(f"{field.name}: {value!r} is empty or not printable")
@@ -71,8 +86,56 @@ class Config:
         if self.virt_type not in VIRT_TYPES:
             raise ConfigError(f"virt_type: {self.virt_type!r} is none of {', '.join(VIRT_TYPES)}")
 
+    def _to_check(self) -> "list[dataclasses.Field[Any]]":
+        """The fields of numbers and texts, but for texts that may be, and are, empty."""
+        return [
+            field
+            for field in dataclasses.fields(self)
+            if field.type is not bool
+            and not (field.name in _MAY_BE_EMPTY and getattr(self, field.name) == "")
+        ]
+
+    def _check_access(self) -> None:
+        if self.socket_path() is None:
+            self.address()
+        if not re.fullmatch(r"0?[0-7]{3}", self.socket_mode):
+            raise ConfigError(f"socket_mode: {self.socket_mode!r} is not a mode such as '0660'")
+        if self.tokens_file and not Path(self.tokens_file).is_absolute():
+            raise ConfigError(f"tokens_file: {self.tokens_file!r} is not an absolute path")
+        if self.tokens_file and self.no_authentication:
+            raise ConfigError("no_authentication: it contradicts tokens_file; set one of them")
+        for name in self.server_names:
+            # With a port, or as a URL, no Host header could ever match it.
+            if not (_is_address(name) or re.fullmatch(r"[A-Za-z0-9._-]+", name)):
+                raise ConfigError(f"server_names: {name!r} is neither a host name nor an address")
+        if self.trusted_proxy not in ("", "unix") and not _is_address(self.trusted_proxy):
+            raise ConfigError(
+                f"trusted_proxy: {self.trusted_proxy!r} is neither an IP address nor 'unix'"
+            )
+        if self.trusted_proxy and (self.trusted_proxy == "unix") != bool(self.socket_path()):
+            raise ConfigError(
+                f"trusted_proxy: nothing from {self.trusted_proxy!r} can reach {self.listen}"
+            )
+
+    def socket_path(self) -> str | None:
+        """The path of the unix socket that `listen` names, None for an ADDRESS:PORT."""
+        if not self.listen.startswith(UNIX):
+            return None
+        path = self.listen.removeprefix(UNIX)
+        if not Path(path).is_absolute() or path.endswith("/"):
+            raise ConfigError(f"listen: {self.listen!r}: {path!r} is not an absolute path")
+        if len(os.fsencode(path)) > _MOST_SOCKET_PATH_BYTES:
+            raise ConfigError(
+                f"listen: {self.listen!r}: the path of a socket has at most"
+                f" {_MOST_SOCKET_PATH_BYTES} bytes"
+            )
+        return path
+
     def address(self) -> tuple[str, int]:
-        """The host and the port of `listen`; port 0 lets the kernel choose one."""
+        """The host and the port of `listen`; port 0 lets the kernel choose one.
+
+        There is none when `listen` names a unix socket.
+        """
         host, colon, port = self.listen.rpartition(":")
         if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise ConfigError(f"listen: {self.listen!r} is not ADDRESS:PORT")
@@ -127,9 +190,26 @@ def _typed(name: str, value: Any, wanted: Any) -> Any:
     # bool is a subclass of int; an integer will do for a float.
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, wanted):
+    if wanted == tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return tuple(value)
+        raise ConfigError(f"{name}: {value!r} is not a list of strings")
+    if isinstance(value, bool) != (wanted is bool) or not isinstance(value, wanted):
         raise ConfigError(f"{name}: {value!r} is not {_TYPE_WORDS[wanted]}")
     return value
 
 
-_TYPE_WORDS = {str: "a string", int: "an integer", float: "a number"}
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+_TYPE_WORDS = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+}

@@ -91,6 +91,10 @@ class JournalFailed(AgentError):
     """The journal cannot be read or written, and nothing is changed without it."""
 
 
+class TokensUnusable(ConfigError):
+    """The file of the tokens cannot be read or is damaged, and nobody comes in without it."""
+
+
 class LeftOver(AgentError):
     """A process that an operation left behind cannot be ended."""
 

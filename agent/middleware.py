@@ -16,6 +16,12 @@ _log = logging.getLogger("agent.http")
 MOST_BODY_BYTES = 64 * 1024
 
 
+def client(req: falcon.Request) -> str:
+    """Who asks, for the log and the journal: NAME@ADDRESS, or the address of one without token."""
+    name = req.env.get("REMOTE_USER")
+    return f"{name}@{req.remote_addr}" if name else req.remote_addr
+
+
 class RequestLog:
     """Gives a request an id, the client's own if it is sane, and logs the answer to it."""
 
@@ -31,10 +37,13 @@ class RequestLog:
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
         """Called by Falcon after the responder, errors included."""
+        if not hasattr(req.context, "began"):
+            # Falcon has refused it by itself (the method WEBSOCKET), before any middleware.
+            self.process_request(req, resp)
         seconds = time.monotonic() - req.context.began
         _log.info(
             "%s %s %s: %s in %.3f s, request %s",
-            req.remote_addr,
+            client(req),
             req.method,
             ascii(req.path)[1:-1],
             resp.status,
@@ -56,7 +65,8 @@ class Head:
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
         """Called by Falcon after the responder; it leaves the body of a HEAD out by itself."""
-        if req.context.head:
+        # Whom the door has turned away was not seen above.
+        if getattr(req.context, "head", False):
             req.method = "HEAD"
 
 

@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from agent import leftovers
 from agent.app import create_app
 from agent.config import Config
 from agent.console import Consoles
+from agent.door import Door, require_door
 from agent.errors import AgentError, ConfigError, JournalFailed
 from agent.executor import Executor
 from agent.health import Health
@@ -27,6 +27,7 @@ from agent.hosts import Hosts
 from agent.hypervisor import Hypervisor
 from agent.installs import Installs
 from agent.journal import Journal
+from agent.listening import greeting, listening
 from agent.locks import Locks
 from agent.middleware import MOST_BODY_BYTES
 from agent.networks import Networks
@@ -63,6 +64,7 @@ class Agent:
     journal: Journal
     virt_type: VirtType
     warm: Warm
+    door: Door
 
 
 def build(config: Config) -> Agent:
@@ -83,6 +85,7 @@ def build(config: Config) -> Agent:
     settler = Settler(steps, journal, locks, installs.wake)
     executor = Executor(steps, journal, locks, settler.add, installs.wake)
     consoles = Consoles(hypervisor, config)
+    door = Door(config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
     app = create_app(
         hosts,
@@ -92,19 +95,24 @@ def build(config: Config) -> Agent:
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.
         Health(Hypervisor(Runner(quick.limits()), quick), journal, settler),
         consoles,
+        door,
         config.threads,
     )
-    return Agent(app, executor, settler, installs, consoles, journal, virt_type, warm)
+    return Agent(app, executor, settler, installs, consoles, journal, virt_type, warm, door)
 
 
 def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT, then let what runs end; answers the exit status.
 
     A thread may be left whose command hangs: it must not hold the process up.
-    Raises ConfigError when the state folder or the address cannot be had.
+    Raises ConfigError when the state folder or the address cannot be had, or everybody could
+    come in.
     """
+    require_door(config)
     agent = build(config)
-    with _state(config), _listen(config) as listener:
+    if agent.door.tokens is not None:
+        agent.door.tokens.all()
+    with _state(config), listening(config) as listener:
         channels: dict[int, Any] = {}
         server = create_server(
             agent.app,
@@ -120,6 +128,7 @@ def serve(config: Config) -> int:
             asyncore_use_poll=True,
             # The application refuses a large body in JSON; this is for what lies about it.
             max_request_body_size=4 * MOST_BODY_BYTES,
+            **_proxy(config),
         )
         stopper = _Stopper(agent, channels, config.stop_seconds)
         # Handled, not only by SIGINT's default: a shell starts its background jobs with
@@ -131,7 +140,7 @@ def serve(config: Config) -> int:
             # The socket is open, so clients wait for this and are not turned away.
             _settle(agent)
             threading.Thread(target=_try_virt_type, args=(agent.virt_type,), daemon=True).start()
-            print(_greeting(listener, config.bridge), flush=True)
+            print(greeting(listener, config), flush=True)
             server.run()
         agent.settler.close()
         agent.installs.close()
@@ -209,6 +218,19 @@ def _try_virt_type(virt_type: VirtType) -> None:
         _log.warning("virtualisation: not known yet: %s", error.detail)
 
 
+def _proxy(config: Config) -> dict[str, Any]:
+    """What the server believes of a proxy in front of it, and of nobody else."""
+    if not config.trusted_proxy:
+        return {"clear_untrusted_proxy_headers": True}
+    return {
+        # Waitress calls everybody who comes by a unix socket localhost.
+        "trusted_proxy": "localhost" if config.trusted_proxy == "unix" else config.trusted_proxy,
+        # Not X-Forwarded-Host: the proxy passes the client's Host on as it is.
+        "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
+        "clear_untrusted_proxy_headers": True,
+    }
+
+
 @contextmanager
 def _state(config: Config) -> Iterator[None]:
     """Hold the state folder: what holds a name is in memory, so one agent has it alone."""
@@ -223,28 +245,3 @@ def _state(config: Config) -> Iterator[None]:
         except OSError as error:
             raise ConfigError(f"state_dir: {error.filename}: {error.strerror}") from error
         yield
-
-
-def _listen(config: Config) -> socket.socket:
-    host, port = config.address()
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        raise ConfigError(f"listen: {config.listen}: {error.strerror}") from error
-
-
-def _greeting(listener: socket.socket, bridge: str) -> str:
-    host, port = listener.getsockname()[:2]
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    host_body = '{"memory": 512, "disks": [8], "networks": ["vlan10"]}'
-    return f"""ready: {base}
-
-Try, in another terminal:
-  curl -s {base}/health
-  curl -s {base}/networks/vlan10 -d '{{"bridge": "{bridge}", "vlan": 10}}'
-  curl -s {base}/hosts/ns.example.com -d '{host_body}'
-  curl -s {base}/hosts/ns.example.com
-  curl -s -X DELETE {base}/hosts/ns.example.com
-  curl -s -X DELETE {base}/networks/vlan10
-"""

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from agent import tokens
 from agent.cli.terminal import TerminalRunner
 from agent.config import Config
+from agent.door import require_door
 from agent.errors import AgentError
 from agent.hypervisor import Hypervisor
 from agent.virtualisation import VirtType
@@ -46,6 +48,7 @@ def _findings(config: Config) -> Iterator[Finding]:
     hypervisor = Hypervisor(runner, config)
     # Configuration that cannot be read ends the command before it gets here.
     yield Finding("configuration", OK, "every setting can be used")
+    yield _ask("who may come in", lambda: _door(config))
     for tool in _TOOLS:
         yield _tool(runner, tool)
     yield _ask(
@@ -81,6 +84,16 @@ def _ask(what: str, question: Callable[[], str]) -> Finding:
         return Finding(what, FAILED, error.detail)
     except IndexError:
         return Finding(what, FAILED, "it does not say its version")
+
+
+def _door(config: Config) -> str:
+    require_door(config)
+    if config.tokens_file:
+        count = len(tokens.read(Path(config.tokens_file)))
+        return f"who has a token: there are {count} in {config.tokens_file}"
+    if config.socket_path() is not None:
+        return f"whoever may open {config.socket_path()}"
+    return f"whoever reaches {config.listen}, without authentication"
 
 
 def _pool(hypervisor: Hypervisor) -> str:

@@ -8,6 +8,7 @@ import falcon
 from agent.errors import FieldError, InvalidRequest, JournalFailed
 from agent.executor import Change, Executor
 from agent.journal import Asked, Journal
+from agent.middleware import client
 from agent.script import script
 
 MEDIA_SCRIPT = "text/x-shellscript"
@@ -42,7 +43,7 @@ class Changes:
             path=req.path,
             body=body,
             request_id=req.context.id,
-            client=req.remote_addr,
+            client=client(req),
             **{subject.kind: subject.name},
         )
         if _respond_async(req):

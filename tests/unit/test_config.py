@@ -9,8 +9,9 @@ from agent.errors import ConfigError
 
 SETTINGS = (
     "bridge, console_dir, console_followers, journal_days, journal_operations, libvirt_uri,"
-    " listen, machine, ovs_vsctl_seconds, pool, pool_path, state_dir, stop_seconds, threads,"
-    " virsh_seconds,"
+    " listen, machine, no_authentication, open_health, ovs_vsctl_seconds, pool, pool_path,"
+    " server_names, socket_group, socket_mode, state_dir, stop_seconds, threads, tokens_file,"
+    " trusted_proxy, virsh_seconds,"
     " virt_install_seconds, virt_type, warm_virsh"
 )
 
@@ -58,6 +59,24 @@ def test_an_address(listen: str, address: tuple[str, int]) -> None:
     assert Config(listen=listen).address() == address
 
 
+def test_a_unix_socket() -> None:
+    assert Config(listen="unix:/run/agent.sock").socket_path() == "/run/agent.sock"
+    assert Config().socket_path() is None
+
+
+def test_who_may_come_in(file: Path) -> None:
+    file.write_text(
+        'tokens_file = "/etc/agent/tokens"\nopen_health = true\nsocket_group = ""\n'
+        'server_names = ["hv1.example.com", "2001:db8::1"]\ntrusted_proxy = "127.0.0.1"\n'
+    )
+    assert load(str(file), {}) == Config(
+        tokens_file="/etc/agent/tokens",
+        open_health=True,
+        server_names=("hv1.example.com", "2001:db8::1"),
+        trusted_proxy="127.0.0.1",
+    )
+
+
 def test_the_limits_of_each_tool() -> None:
     config = Config(virsh_seconds=1.0, virt_install_seconds=2.0, ovs_vsctl_seconds=3.0)
     assert config.limits() == {"virsh": 1.0, "virt-install": 2.0, "ovs-vsctl": 8.0, "": 1.0}
@@ -94,6 +113,35 @@ def test_the_limits_of_each_tool() -> None:
             "pool: 'R&D' has one of & < > \" ', which virt-install garbles",
         ),
         ('console_dir = "log"', "console_dir: 'log' is not an absolute path"),
+        ('socket_mode = "rw"', "socket_mode: 'rw' is not a mode such as '0660'"),
+        ("socket_mode = 432", "socket_mode: 432 is not a string"),
+        ('tokens_file = "tokens"', "tokens_file: 'tokens' is not an absolute path"),
+        (
+            'tokens_file = "/t"\nno_authentication = true',
+            "no_authentication: it contradicts tokens_file; set one of them",
+        ),
+        ("no_authentication = 1", "no_authentication: 1 is not true or false"),
+        ('open_health = "yes"', "open_health: 'yes' is not true or false"),
+        ('server_names = "a"', "server_names: 'a' is not a list of strings"),
+        ("server_names = [1]", "server_names: [1] is not a list of strings"),
+        (
+            'server_names = ["hv1.example.com:8420"]',
+            "server_names: 'hv1.example.com:8420' is neither a host name nor an address",
+        ),
+        (
+            'trusted_proxy = "*"',
+            "trusted_proxy: '*' is neither an IP address nor 'unix'",
+        ),
+        (
+            'trusted_proxy = "unix"',
+            "trusted_proxy: nothing from 'unix' can reach 127.0.0.1:8420",
+        ),
+        ('listen = "unix:run"', "listen: 'unix:run': 'run' is not an absolute path"),
+        ('listen = "unix:"', "listen: 'unix:': '' is not an absolute path"),
+        (
+            f'listen = "unix:/{"x" * 107}"',
+            f"listen: 'unix:/{'x' * 107}': the path of a socket has at most 107 bytes",
+        ),
         *(
             (f'listen = "{listen}"', f"listen: {listen!r} is not ADDRESS:PORT")
             for listen in ("", "8420", ":8420", "localhost", "a:", "a:b", "a:65536", "a:-1", "a:²")

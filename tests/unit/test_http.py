@@ -217,6 +217,7 @@ FAILED = (("virsh", "list"), 1, "error: no")
 RAISED: list[tuple[errors.AgentError, int]] = [
     (errors.AgentError("odd"), 500),
     (errors.ConfigError("odd"), 500),
+    (errors.TokensUnusable("odd"), 500),
     (errors.InvalidRequest([errors.FieldError("memory", "odd")]), 400),
     (errors.NotFound("odd"), 404),
     (errors.AlreadyExists("odd"), 409),

@@ -43,6 +43,11 @@ def port() -> Iterator[int]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["--listen=0.0.0.0:8420"],
+            "agent: listen: 0.0.0.0:8420 is not loopback, and whoever reaches the agent owns the"
+            " hypervisor; set tokens_file (or no_authentication = true)\n",
+        ),
         (["--listen=8420"], "agent: listen: '8420' is not ADDRESS:PORT\n"),
         (["--state-dir=here"], "agent: state_dir: 'here' is not an absolute path\n"),
         (
@@ -90,7 +95,9 @@ def test_an_address_in_use(environment: dict[str, str], tmp_path: Path, port: in
 
 
 def test_an_address_of_no_machine_here(environment: dict[str, str], tmp_path: Path) -> None:
-    ended = serve(environment, f"--state-dir={tmp_path}", "--listen=192.0.2.1:8420")
+    settings = tmp_path / "agent.toml"
+    settings.write_text('listen = "192.0.2.1:8420"\nno_authentication = true\n')
+    ended = serve(environment, f"--state-dir={tmp_path}", f"--config={settings}")
     message = (
         "agent: listen: 192.0.2.1:8420: Cannot assign requested address"
         " (while attempting to bind on address ('192.0.2.1', 8420))\n"

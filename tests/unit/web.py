@@ -9,6 +9,7 @@ from pytest_subprocess import FakeProcess
 from agent.app import create_app
 from agent.config import Config
 from agent.console import Consoles
+from agent.door import Door
 from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
@@ -36,13 +37,15 @@ def uuid(number: int) -> str:
 class Agent:
     """A client of the application, and the fake commands under it.
 
-    path: of the journal, whose clock stands still. `unsettled`: the operations that the
-    settler would be given, who would try again in a thread of its own.
+    path: of the journal, whose clock stands still. config: who may come in. `unsettled`: the
+    operations that the settler would be given, who would try again in a thread of its own.
     New hosts and networks get the UUIDs of the recorded ones, so that those can be the
     answer to a create.
     """
 
-    def __init__(self, fp: FakeProcess, path: Path | str = ":memory:") -> None:
+    def __init__(
+        self, fp: FakeProcess, path: Path | str = ":memory:", config: Config = CONFIG
+    ) -> None:
         self.fp = fp
         self.unsettled: list[str] = []
         runner = Runner(CONFIG.limits())
@@ -61,13 +64,14 @@ class Agent:
             self.journal,
             Health(hypervisor, self.journal, self.settler),
             Consoles(hypervisor, CONFIG),
+            Door(config),
         )
         self.app = app
         self._client = falcon.testing.TestClient(app)
 
     def __call__(self, method: str, path: str, **more: Any) -> falcon.testing.Result:
         """Make a request."""
-        return self._client.simulate_request(method, path, **more)
+        return self._client.simulate_request(method, path, **{"host": "localhost", **more})
 
     def reads(self, *reads: Read) -> None:
         """Expect one virsh that carries these reads out."""
