@@ -20,6 +20,7 @@ from agent.resources.hosts import Host, HostList
 from agent.resources.networks import Network, NetworkList
 from agent.resources.operations import Operation, OperationList
 from agent.resources.power import Power
+from agent.schemas import UNLIMITED, HostLimits
 
 # What is answered whatever hangs; health has short limits of its own.
 _NO_COMMANDS = ("/operations", "/health")
@@ -36,16 +37,21 @@ def create_app(
     consoles: Consoles,
     door: Door,
     places: int = 64,
+    body_bytes: int = 65536,
+    limits: HostLimits = UNLIMITED,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
     door: decides which requests get in at all.
     places: how many requests that may run commands are answered at the same time.
+    body_bytes: how large a body may be. limits: what one new host may have.
     """
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     free_places = Places(places)
-    take_place = TakePlace(free_places, _NO_COMMANDS, _LISTS)
-    for middleware in (RequestLog(), door, Head(), BodyLimit(), take_place):
+    # Some are left to reads, however many changes hang.
+    changes_places = Places(max(1, places * 3 // 4), within=free_places)
+    take_place = TakePlace(free_places, changes_places, _NO_COMMANDS, _LISTS)
+    for middleware in (RequestLog(), door, Head(), BodyLimit(body_bytes), take_place):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
@@ -54,7 +60,7 @@ def create_app(
     changes = Changes(executor, journal)
     network = Network(networks, changes)
     app.add_route("/hosts", HostList(hosts, free_places))
-    app.add_route("/hosts/{name}", Host(hosts, changes))
+    app.add_route("/hosts/{name}", Host(hosts, changes, limits))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
         app.add_route(f"/hosts/{{name}}/{verb}", Power(verb, hosts, changes))

@@ -22,6 +22,15 @@ UNIX = "unix:"
 _MOST_SOCKET_PATH_BYTES = 107
 # Settings that may be left empty.
 _MAY_BE_EMPTY = ("socket_group", "tokens_file", "trusted_proxy")
+# Of which 0 means none, or no limit.
+_MAY_BE_0 = (
+    "creates_waiting",
+    "host_memory",
+    "host_vcpus",
+    "host_disks",
+    "host_disk_gb",
+    "host_total_gb",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,10 @@ class Config:
     trusted_proxy: str = ""
     state_dir: str = "/var/lib/staging-agent"
     threads: int = 64
+    connections: int = 1000
+    body_bytes: int = 65536
+    creates: int = 4
+    creates_waiting: int = 16
     stop_seconds: float = 60.0
     journal_days: float = 90.0
     journal_operations: int = 10000
@@ -54,6 +67,11 @@ class Config:
     console_followers: int = 32
     console_dir: str = "/var/log/libvirt/qemu"
     warm_virsh: int = 2
+    host_memory: int = 0
+    host_vcpus: int = 0
+    host_disks: int = 0
+    host_disk_gb: int = 0
+    host_total_gb: int = 0
     virsh_seconds: float = 60.0
     virt_install_seconds: float = 600.0
     ovs_vsctl_seconds: float = 10.0
@@ -67,13 +85,8 @@ class Config:
             value = getattr(self, field.name)
             if isinstance(value, str) and (not value or not value.isprintable()):
                 raise ConfigError(f"{field.name}: {value!r} is empty or not printable")
-            if field.name == "warm_virsh":
-                if not 0 <= value <= MOST_WARM_VIRSH:
-                    raise ConfigError(f"warm_virsh: {value!r} is not 0 to {MOST_WARM_VIRSH}")
-            elif isinstance(value, int | float) and not value > 0:
-                raise ConfigError(f"{field.name}: {value!r} is not more than 0")
-            if isinstance(value, int | float) and not value <= _MOST:
-                raise ConfigError(f"{field.name}: {value!r} is more than {_MOST}")
+            if isinstance(value, int | float):
+                _check_number(field.name, value)
         if self.ovs_vsctl_seconds < 1:
             raise ConfigError("ovs_vsctl_seconds: ovs-vsctl counts whole seconds, from 1")
         for name in ("pool", "pool_path", "console_dir", "machine"):
@@ -174,6 +187,20 @@ def load(path: str | None, overrides: Mapping[str, str | None]) -> Config:
         return Config(**settings)
     except ConfigError as error:
         raise ConfigError(where + error.detail) from error
+
+
+def _check_number(name: str, value: float) -> None:
+    """Raise ConfigError for a number that no setting, or not this one, can have."""
+    if name == "warm_virsh":
+        if not 0 <= value <= MOST_WARM_VIRSH:
+            raise ConfigError(f"warm_virsh: {value!r} is not 0 to {MOST_WARM_VIRSH}")
+    elif name in _MAY_BE_0:
+        if value < 0:
+            raise ConfigError(f"{name}: {value!r} is less than 0")
+    elif not value > 0:
+        raise ConfigError(f"{name}: {value!r} is not more than 0")
+    if value > _MOST:
+        raise ConfigError(f"{name}: {value!r} is more than {_MOST}")
 
 
 def _settings(path: str) -> dict[str, Any]:

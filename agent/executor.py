@@ -10,10 +10,11 @@ from typing import Any
 
 from agent import leftovers
 from agent.errors import AgentError, CommandFailed, Interrupted, JournalFailed, Stopping, TooMany
-from agent.journal import DONE, FAILED, UNDONE, UNSETTLED, Asked, Journal
+from agent.journal import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, WAITING, Asked, Journal
 from agent.locks import Claim, Locks
 from agent.plan import Plan
 from agent.steps import Steps
+from agent.turns import Ticket, Turns
 
 _log = logging.getLogger("agent.operation")
 
@@ -28,11 +29,13 @@ class Change:
     claims: the names that it needs while it runs.
     plan: reads the facts and builds the plan, or raises because the change cannot be.
     answer: reads what the client is told once the plan has run.
+    makes: it makes something, and waits for its turn where there are turns.
     """
 
     claims: tuple[Claim, ...]
     plan: Callable[[], Plan]
     answer: Callable[[], Any]
+    makes: bool = False
 
 
 class Executor:
@@ -42,6 +45,7 @@ class Executor:
     unsettled: called with the id of an operation that could not be taken back, or not be
         written down as such; its names stay held.
     installs: called when an install goes on after an operation.
+    turns: of the changes that make something; None for no bound.
     """
 
     def __init__(
@@ -51,12 +55,14 @@ class Executor:
         locks: Locks,
         unsettled: Callable[[str], None],
         installs: Callable[[], None],
+        turns: Turns | None = None,
     ) -> None:
         self._steps = steps
         self._journal = journal
         self._locks = locks
         self._unsettled = unsettled
         self._installs = installs
+        self._turns = turns or Turns(_MOST_AT_ONCE, _MOST_AT_ONCE)
         self._idle = threading.Condition()
         self._active = 0
         self._refusal: AgentError | None = None
@@ -65,14 +71,14 @@ class Executor:
         """Plan a change, carry it out, and answer what its client is told.
 
         operation: the id that the journal, errors, logs and a second client are given.
-        Raises Busy when another operation holds one of its names, Stopping when the agent
-        is on its way down, JournalFailed when it cannot be written down, what the facts say
-        against it, or the failure of a step once everything that the plan had made was
-        taken back.
+        Raises Busy when another operation holds one of its names, TooMany when too many wait
+        for their turn, Stopping when the agent is on its way down, JournalFailed when it cannot
+        be written down, what the facts say against it, or the failure of a step once everything
+        that the plan had made was taken back.
         """
         with self._admitted():
-            plan = self._begin(change, operation, asked)
-            self._carry_out(operation, plan)
+            plan, turn = self._begin(change, operation, asked)
+            self._carry_out(operation, plan, turn)
             try:
                 return change.answer()
             except AgentError as error:
@@ -92,14 +98,14 @@ class Executor:
         try:
             if self._active > _MOST_AT_ONCE:
                 raise TooMany(f"{_MOST_AT_ONCE} operations run already; ask again later")
-            plan = self._begin(change, operation, asked)
+            plan, turn = self._begin(change, operation, asked)
         except BaseException:
             self._leave()
             raise
 
         def run() -> None:
             try:
-                self._carry_out(operation, plan)
+                self._carry_out(operation, plan, turn)
                 self._locks.release(operation)
             except AgentError:
                 pass  # it is in the journal and in the log
@@ -112,6 +118,7 @@ class Executor:
             threading.Thread(target=run, name=f"operation {operation}").start()
         except RuntimeError:
             self._locks.release(operation)
+            self._leave_turn(turn)
             self._leave()
             raise
 
@@ -139,6 +146,9 @@ class Executor:
         """
         with self._idle:
             self._refusal = Stopping("the agent is stopping; ask again when it is back")
+            self._turns.close(
+                "the agent is stopping, and nothing was done; ask again when it is back"
+            )
             if self._active:
                 _log.info("waiting for %d operations to end", self._active)
             if self._idle.wait_for(lambda: not self._active, seconds):
@@ -148,18 +158,43 @@ class Executor:
         with self._idle:
             return self._idle.wait_for(lambda: not self._active, seconds)
 
-    def _begin(self, change: Change, operation: str, asked: Asked) -> Plan:
+    def _begin(self, change: Change, operation: str, asked: Asked) -> tuple[Plan, Ticket | None]:
+        """Hold the names, make the plan and write it down; answers it, and its ticket to a turn.
+
+        Before its turn has come: what is refused is refused at once, and who waits can be seen.
+        """
         self._locks.hold(change.claims, operation)
+        turn = None
         try:
+            turn = self._turns.enter() if change.makes else None
             plan = change.plan()
-            self._journal.begin(operation, asked, plan)
+            waits = turn is not None and turn.waited
+            self._journal.begin(operation, asked, plan, WAITING if waits else RUNNING)
         except BaseException:
+            self._leave_turn(turn)
             self._locks.release(operation)
             raise
-        _log.info("operation %s begins: %s", operation, plan.does)
-        return plan
+        _log.info("operation %s %s: %s", operation, "waits" if waits else "begins", plan.does)
+        return plan, turn
 
-    def _carry_out(self, operation: str, plan: Plan) -> None:
+    def _wait(self, operation: str, turn: Ticket) -> None:
+        """Wait for the turn of an operation; raises Stopping, JournalFailed."""
+        self._turns.wait(turn)
+        self._journal.run(operation)
+        _log.info("operation %s begins, its turn has come", operation)
+
+    def _leave_turn(self, turn: Ticket | None) -> None:
+        if turn is not None:
+            self._turns.leave(turn)
+
+    def _carry_out(self, operation: str, plan: Plan, turn: Ticket | None = None) -> None:
+        """Run a plan in its turn, and give that to the next one; raises as `_run` does."""
+        try:
+            self._run(operation, plan, turn)
+        finally:
+            self._leave_turn(turn)
+
+    def _run(self, operation: str, plan: Plan, turn: Ticket | None) -> None:
         """Run a plan step by step; on a failure undo every step that began, newest first.
 
         Its names stay held when it was run whole, and are let go when it was taken back.
@@ -168,6 +203,9 @@ class Executor:
         began = 0
         since = time.time()
         try:
+            if turn is not None and turn.waited:
+                self._wait(operation, turn)
+                since = time.time()
             for index, step in enumerate(plan.steps):
                 number = self._steps.begin(operation, index, step.command)
                 began = index + 1

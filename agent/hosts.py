@@ -101,6 +101,7 @@ class Hosts:
             ),
             plan=plan,
             answer=lambda: self.show(request.name),
+            makes=True,
         )
 
     def delete(self, name: str) -> Change:

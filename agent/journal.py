@@ -98,7 +98,7 @@ class Outcome:
 # An operation's statuses. "undone": it failed and left nothing. "failed": it failed, there is
 # no undo, and it may be asked for again. "unsettled": it was cut off, or its undo failed; the
 # agent goes on trying, and holds its names until then.
-# "waiting": an install whose installer has not ended.
+# "waiting": an install whose installer has not ended, or a change whose turn has not come.
 RUNNING, WAITING, DONE, UNDONE, FAILED, UNSETTLED = STATUSES = (
     "running",
     "waiting",
@@ -147,8 +147,8 @@ class Journal:
         with self._writing():
             pass
 
-    def begin(self, operation: str, asked: Asked, plan: Plan) -> None:
-        """Write down an operation that is about to begin."""
+    def begin(self, operation: str, asked: Asked, plan: Plan, status: str = "running") -> None:
+        """Write down an operation that is about to begin, or (WAITING) to wait for its turn."""
         request = {
             "method": asked.method,
             "path": asked.path,
@@ -167,11 +167,16 @@ class Journal:
                     asked.network,
                     json.dumps(request),
                     json.dumps(plan.to_json()),
-                    RUNNING,
+                    status,
                     self._clock(),
                 ),
             )
             self._prune(db)
+
+    def run(self, operation: str) -> None:
+        """Write down that the turn of an operation has come: it runs from now on."""
+        with self._writing() as db:
+            db.execute("update operations set status = ? where id = ?", (RUNNING, operation))
 
     def begin_step(self, operation: str, step: int, command: Command, undo: bool) -> int:
         """Write down a command that is about to run; answers its number in the operation.
@@ -289,9 +294,9 @@ class Journal:
         """The operations that did not come to an end, oldest first."""
         with self._reading() as db:
             rows = db.execute(
-                "select id from operations where domain is null and status in (?, ?)"
+                "select id from operations where domain is null and status in (?, ?, ?)"
                 " order by number",
-                (RUNNING, UNSETTLED),
+                (RUNNING, WAITING, UNSETTLED),
             ).fetchall()
         return [row["id"] for row in rows]
 

@@ -13,8 +13,6 @@ from agent.places import Places
 
 _log = logging.getLogger("agent.http")
 
-MOST_BODY_BYTES = 64 * 1024
-
 
 def client(req: falcon.Request) -> str:
     """Who asks, for the log and the journal: NAME@ADDRESS, or the address of one without token."""
@@ -81,11 +79,15 @@ def leave_place(req: falcon.Request) -> None:
 class TakePlace:
     """Keeps some threads free of requests that wait for commands, which may hang.
 
-    places: for requests that may run commands. free: the beginnings of paths that run none, or
-    none that may hang. shared: paths of which a GET sees to its own place.
+    places: for requests that may run commands. changes: those of them that changes may have.
+    free: the beginnings of paths that run none, or none that may hang. shared: paths of which a
+    GET sees to its own place.
     """
 
-    def __init__(self, places: Places, free: tuple[str, ...], shared: tuple[str, ...]) -> None:
+    def __init__(
+        self, places: Places, changes: Places, free: tuple[str, ...], shared: tuple[str, ...]
+    ) -> None:
+        self._changes = changes
         self._free = free
         self._shared = shared
         self._places = places
@@ -95,8 +97,9 @@ class TakePlace:
         req.context.place = None
         if req.path.startswith(self._free) or (req.method == "GET" and req.path in self._shared):
             return
-        self._places.take()
-        req.context.place = self._places
+        places = self._places if req.method == "GET" else self._changes
+        places.take()
+        req.context.place = places
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
@@ -106,14 +109,15 @@ class TakePlace:
 
 
 class BodyLimit:
-    """Refuses a body that is larger than any that the agent could want."""
+    """Refuses a body that is larger than any that the agent could want. most: bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Called by Falcon before routing."""
-        if (req.content_length or 0) > MOST_BODY_BYTES:
-            raise falcon.HTTPContentTooLarge(
-                description=f"a body has at most {MOST_BODY_BYTES} bytes"
-            )
+        if (req.content_length or 0) > self._most:
+            raise falcon.HTTPContentTooLarge(description=f"a body has at most {self._most} bytes")
 
 
 def json_lines() -> media.JSONHandler:

@@ -59,7 +59,7 @@ class Networks:
             )
 
         claim = Claim("network", request.name)
-        return Change((claim,), plan, lambda: self.show(request.name))
+        return Change((claim,), plan, lambda: self.show(request.name), makes=True)
 
     def delete(self, name: str) -> Change:
         """The change that removes a network that no host uses."""

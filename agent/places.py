@@ -10,19 +10,28 @@ from agent.errors import TooMany
 class Places:
     """So many requests may wait for commands, which may hang; a thread is left for others.
 
-    most: how many.
+    most: how many. within: others, of which each of these is one, too.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, within: "Places | None" = None) -> None:
         self._left = threading.BoundedSemaphore(most)
+        self._within = within
 
     def take(self) -> None:
         """Have one of the places until `give_back`; raises TooMany when all are taken."""
         if not self._left.acquire(blocking=False):
             raise TooMany("as many requests as may wait for libvirt do so; ask again later")
+        if self._within is not None:
+            try:
+                self._within.take()
+            except TooMany:
+                self._left.release()
+                raise
 
     def give_back(self) -> None:
         """Leave a place to others."""
+        if self._within is not None:
+            self._within.give_back()
         self._left.release()
 
     @contextmanager

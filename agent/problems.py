@@ -42,16 +42,24 @@ def add_handlers(app: "falcon.App[Any, Any]") -> None:
     app.add_error_handler(errors.AgentError, _agent_error)
 
 
+MEDIA_TYPE = "application/problem+json"
+
+
+def document(status: int, detail: str, more: dict[str, Any] | None = None) -> bytes:
+    """A problem document of that status."""
+    title = http.HTTPStatus(status).phrase
+    body = {"title": title, "status": status, "detail": detail, **(more or {})}
+    # Escaped: what a client sent may hold halves of surrogate pairs.
+    return json.dumps(body).encode("ascii") + b"\n"
+
+
 def answer(
     resp: falcon.Response, status: int, detail: str, more: dict[str, Any] | None = None
 ) -> None:
     """Make the response a problem document with that status."""
-    title = http.HTTPStatus(status).phrase
-    body = {"title": title, "status": status, "detail": detail, **(more or {})}
     resp.status = falcon.code_to_http_status(status)
-    resp.content_type = "application/problem+json"
-    # Escaped: what a client sent may hold halves of surrogate pairs.
-    resp.data = json.dumps(body).encode("ascii") + b"\n"
+    resp.content_type = MEDIA_TYPE
+    resp.data = document(status, detail, more)
 
 
 def _agent_error(

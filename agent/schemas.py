@@ -1,7 +1,9 @@
 """What a request's body may hold: JSON Schema, and the rules that no schema says well."""
 
+import copy
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +29,24 @@ MOST_VCPUS = 255
 # libvirt counts KiB in 64 bits, of which it leaves some to itself: 8 EiB.
 MOST_MEMORY_MIB = (1 << 43) - 1
 
-HOST = {
+
+@dataclass(frozen=True, slots=True)
+class HostLimits:
+    """The most that one new host may have; 0 for no limit but what can be at all.
+
+    memory: MiB. disk_gb: GiB of each disk. total_gb: GiB of all its disks together.
+    """
+
+    memory: int = 0
+    vcpus: int = 0
+    disks: int = 0
+    disk_gb: int = 0
+    total_gb: int = 0
+
+
+UNLIMITED = HostLimits()
+
+HOST: dict[str, Any] = {
     "type": "object",
     "required": ["memory", "disks", "networks"],
     "additionalProperties": False,
@@ -64,10 +83,31 @@ _NETWORK_NAME = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9._:-]*")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 
 
-def host_request(name: str, body: Any) -> HostRequest:
+def host_schema(limits: HostLimits) -> dict[str, Any]:
+    """The schema of a new host within limits, as far as a schema can say them."""
+    schema = copy.deepcopy(HOST)
+    properties = schema["properties"]
+    disks = properties["disks"]
+    for place, keyword, most in (
+        (properties["memory"], "maximum", limits.memory),
+        (properties["vcpus"], "maximum", limits.vcpus),
+        (disks, "maxItems", limits.disks),
+        (disks["items"], "maximum", limits.disk_gb),
+        (disks["items"], "maximum", limits.total_gb),
+    ):
+        if most:
+            place[keyword] = min(most, place[keyword])
+    return schema
+
+
+def host_request(name: str, body: Any, limits: HostLimits = UNLIMITED) -> HostRequest:
     """Read the body of a POST of a host; raises InvalidRequest that names every field."""
-    errors = [*_name_errors(name, _HOST_NAME, "an RFC 1123 host name"), *_errors(HOST, body)]
+    errors = [
+        *_name_errors(name, _HOST_NAME, "an RFC 1123 host name"),
+        *_errors(host_schema(limits), body),
+    ]
     if isinstance(body, dict):
+        errors += _total_errors(body, limits)
         errors += _install_errors(body)
         errors += _disk_name_errors(name, body)
     if errors:
@@ -126,7 +166,28 @@ def _field_errors(error: ValidationError, schema: dict[str, Any]) -> Iterator[Fi
         path = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
         )
-        yield FieldError(path.removeprefix(".") or "body", _cut(error.message))
+        message = error.message
+        if error.validator == "maxItems":
+            # Its own message has all the items, and not how many there may be.
+            message = f"{len(given)} are more than the maximum of {error.validator_value}"
+        yield FieldError(path.removeprefix(".") or "body", _cut(message))
+
+
+def _total_errors(body: dict[str, Any], limits: HostLimits) -> Iterator[FieldError]:
+    disks = body.get("disks")
+    if not limits.total_gb or not isinstance(disks, list):
+        return
+    # Of what is no size of a disk something else is said.
+    total = sum(
+        int(size)
+        for size in disks
+        if (isinstance(size, int) or (isinstance(size, float) and size.is_integer()))
+        and 0 < size <= MOST_DISK_GIB
+    )
+    if total > limits.total_gb:
+        yield FieldError(
+            "disks", f"{total} GB together are more than the maximum of {limits.total_gb} of a host"
+        )
 
 
 def _install_errors(body: dict[str, Any]) -> Iterator[FieldError]:

@@ -29,13 +29,15 @@ from agent.installs import Installs
 from agent.journal import Journal
 from agent.listening import greeting, listening
 from agent.locks import Locks
-from agent.middleware import MOST_BODY_BYTES
 from agent.networks import Networks
 from agent.run import Runner
+from agent.schemas import HostLimits
 from agent.settler import Settler
 from agent.steps import Steps
+from agent.turns import Turns
 from agent.virtualisation import VirtType
 from agent.warm import Warm
+from agent.wire import SLACK, Channel
 
 _log = logging.getLogger("agent")
 
@@ -83,7 +85,8 @@ def build(config: Config) -> Agent:
     hosts = Hosts(hypervisor, config, virt_type, journal)
     installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
     settler = Settler(steps, journal, locks, installs.wake)
-    executor = Executor(steps, journal, locks, settler.add, installs.wake)
+    turns = Turns(config.creates, config.creates_waiting)
+    executor = Executor(steps, journal, locks, settler.add, installs.wake, turns)
     consoles = Consoles(hypervisor, config)
     door = Door(config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
@@ -97,8 +100,20 @@ def build(config: Config) -> Agent:
         consoles,
         door,
         config.threads,
+        config.body_bytes,
+        _host_limits(config),
     )
     return Agent(app, executor, settler, installs, consoles, journal, virt_type, warm, door)
+
+
+def _host_limits(config: Config) -> HostLimits:
+    return HostLimits(
+        memory=config.host_memory,
+        vcpus=config.host_vcpus,
+        disks=config.host_disks,
+        disk_gb=config.host_disk_gb,
+        total_gb=config.host_total_gb,
+    )
 
 
 def serve(config: Config) -> int:
@@ -114,7 +129,7 @@ def serve(config: Config) -> int:
         agent.door.tokens.all()
     with _state(config), listening(config) as listener:
         channels: dict[int, Any] = {}
-        server = create_server(
+        server: Any = create_server(
             agent.app,
             map=channels,
             sockets=[listener],
@@ -124,12 +139,13 @@ def serve(config: Config) -> int:
             channel_request_lookahead=1,
             ident=None,
             # Idle clients, too, are connections; select() would end at 1,024 of anything.
-            connection_limit=1000,
+            connection_limit=config.connections,
             asyncore_use_poll=True,
             # The application refuses a large body in JSON; this is for what lies about it.
-            max_request_body_size=4 * MOST_BODY_BYTES,
+            max_request_body_size=SLACK * config.body_bytes,
             **_proxy(config),
         )
+        server.channel_class = Channel
         stopper = _Stopper(agent, channels, config.stop_seconds)
         # Handled, not only by SIGINT's default: a shell starts its background jobs with
         # SIGINT ignored, commands would inherit that, and virt-install has to hear it.

@@ -13,7 +13,7 @@ from typing import Any
 from agent import leftovers
 from agent.errors import AgentError, Busy
 from agent.executor import told
-from agent.journal import DONE, FAILED, UNDONE, UNSETTLED, Journal
+from agent.journal import DONE, FAILED, UNDONE, UNSETTLED, WAITING, Journal
 from agent.locks import Claim, Locks
 from agent.plan import Plan
 from agent.steps import Steps
@@ -180,7 +180,8 @@ class Settler:
         }
         left = self._steps.undo(operation, plan, began, twice=True)
         if record["error"] is None:
-            record["error"] = {"detail": "it was cut off: the agent ended while it ran"}
+            did = "waited for its turn" if record["status"] == WAITING else "ran"
+            record["error"] = {"detail": f"it was cut off: the agent ended while it {did}"}
         return UNSETTLED if left else UNDONE
 
     def _finish(self, operation: str, plan: Plan, ok: set[int]) -> None:

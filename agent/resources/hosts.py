@@ -7,7 +7,7 @@ from agent.middleware import json_line
 from agent.places import Places
 from agent.resources.body import json_body
 from agent.resources.changes import Changes
-from agent.schemas import host_request
+from agent.schemas import HostLimits, host_request
 from agent.shared import Shared
 
 
@@ -26,9 +26,10 @@ class HostList:
 class Host:
     """/hosts/{name}"""
 
-    def __init__(self, hosts: Hosts, changes: Changes) -> None:
+    def __init__(self, hosts: Hosts, changes: Changes, limits: HostLimits) -> None:
         self._hosts = hosts
         self._changes = changes
+        self._limits = limits
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show a host."""
@@ -37,7 +38,7 @@ class Host:
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""
         body = json_body(req)
-        change = self._hosts.create(host_request(name, body))
+        change = self._hosts.create(host_request(name, body, self._limits))
         self._changes.enact(change, body, req, resp)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:

@@ -1,5 +1,6 @@
 """The settings, and what is said of those that cannot be."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,7 @@ import pytest
 from agent.config import Config, load
 from agent.errors import ConfigError
 
-SETTINGS = (
-    "bridge, console_dir, console_followers, journal_days, journal_operations, libvirt_uri,"
-    " listen, machine, no_authentication, open_health, ovs_vsctl_seconds, pool, pool_path,"
-    " server_names, socket_group, socket_mode, state_dir, stop_seconds, threads, tokens_file,"
-    " trusted_proxy, virsh_seconds,"
-    " virt_install_seconds, virt_type, warm_virsh"
-)
+SETTINGS = ", ".join(sorted(field.name for field in dataclasses.fields(Config)))
 
 
 @pytest.fixture
@@ -101,6 +96,10 @@ def test_the_limits_of_each_tool() -> None:
         ),
         ("stop_seconds = -1", "stop_seconds: -1.0 is not more than 0"),
         ("virsh_seconds = nan", "virsh_seconds: nan is not more than 0"),
+        ("creates = 0", "creates: 0 is not more than 0"),
+        ("creates_waiting = -1", "creates_waiting: -1 is less than 0"),
+        ("host_disk_gb = -1", "host_disk_gb: -1 is less than 0"),
+        ("host_memory = 1000001", "host_memory: 1000001 is more than 1000000"),
         ("warm_virsh = -1", "warm_virsh: -1 is not 0 to 16"),
         ("warm_virsh = 17", "warm_virsh: 17 is not 0 to 16"),
         ('pool = ""', "pool: '' is empty or not printable"),

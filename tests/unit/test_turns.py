@@ -1,0 +1,186 @@
+"""Turns of changes that make something, and what an executor does with them."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from agent.errors import Busy, Stopping, TooMany
+from agent.executor import Change, Executor
+from agent.journal import DONE, RUNNING, UNDONE, WAITING
+from agent.locks import Claim
+from agent.plan import Command
+from agent.steps import Steps
+from agent.turns import Turns
+
+from .fake_runner import CREATE, World, asked
+from .processes import wait_until
+
+
+def test_so_many_run_so_many_wait_in_their_order() -> None:
+    turns = Turns(2, 2)
+    tickets = [turns.enter() for _ in range(4)]
+    assert [ticket.waited for ticket in tickets] == [False, False, True, True]
+    with pytest.raises(TooMany) as caught:
+        turns.enter()
+    assert caught.value.detail == (
+        "2 changes that make something run and 2 wait for their turn, which is as many as may;"
+        " ask again later"
+    )
+    order: list[int] = []
+
+    def work(number: int) -> None:
+        turns.wait(tickets[number])
+        order.append(number)
+        turns.leave(tickets[number])
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(work, number) for number in (3, 2)]
+        turns.leave(tickets[1])
+        for each in waiting:
+            each.result(10)
+    assert order == [2, 3]
+    turns.leave(tickets[0])
+    assert not turns.enter().waited
+
+
+def test_who_gives_up_waiting_makes_room() -> None:
+    turns = Turns(1, 1)
+    turns.enter()
+    turns.leave(turns.enter())
+    assert turns.enter().waited
+
+
+def test_nobody_waits_any_more() -> None:
+    turns = Turns(1, 1)
+    first, second = turns.enter(), turns.enter()
+    turns.close("no more")
+    turns.wait(first)
+    with pytest.raises(Stopping) as caught:
+        turns.wait(second)
+    assert caught.value.detail == "no more"
+
+
+class Busied:
+    """A world whose only turn is held by a create of host "a" until `free`; one may wait."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.world = World()
+        self.free = threading.Event()
+        self._pool = pool
+        world = self.world
+        steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
+        self.executor = Executor(
+            *(steps, world.journal, world.locks, world.unsettled.append, lambda: None),
+            Turns(1, 1),
+        )
+
+        def hang() -> tuple[int, str]:
+            self.free.wait(10)
+            return 0, ""
+
+        world.commands.answers[Command(("do", "one")).argv] = hang
+        self.first = self.perform("a")
+        wait_until(lambda: bool(world.commands.ran))
+
+    def change(self, name: str, *, makes: bool = True) -> Change:
+        return Change((Claim("host", name),), lambda: CREATE, lambda: name, makes)
+
+    def perform(self, name: str) -> "Future[Any]":
+        """Have a host made by a client that waits for it; the operation has its name."""
+        return self._pool.submit(self.executor.perform, self.change(name), name, asked(name))
+
+    def status(self, name: str) -> Any:
+        return self.world.status(name)
+
+
+@pytest.fixture
+def busied() -> Iterator[Busied]:
+    with ThreadPoolExecutor(4) as pool:
+        busied = Busied(pool)
+        try:
+            yield busied
+        finally:
+            busied.free.set()
+
+
+def test_a_create_waits_with_its_name_held(busied: Busied) -> None:
+    second = busied.perform("b")
+    wait_until(lambda: busied.status("b") == WAITING)
+    assert busied.status("a") == RUNNING
+    with pytest.raises(Busy) as caught:
+        busied.executor.perform(busied.change("b"), "b2", asked("b"))
+    assert caught.value.held_by == "b"
+    assert len(busied.world.commands.ran) == 1
+    busied.free.set()
+    assert (busied.first.result(10), second.result(10)) == ("a", "b")
+    assert (busied.status("a"), busied.status("b")) == (DONE, DONE)
+    assert len(busied.world.commands.ran) == 8
+
+
+def test_a_submitted_create_waits_too(busied: Busied) -> None:
+    busied.executor.submit(busied.change("b"), "b", asked("b"))
+    assert busied.status("b") == WAITING
+    busied.free.set()
+    wait_until(lambda: busied.status("b") == DONE)
+    assert busied.executor.drain(10)
+
+
+def test_past_the_queue_nothing_is_held_or_written_down(busied: Busied) -> None:
+    busied.executor.submit(busied.change("b"), "b", asked("b"))
+    for ask in (busied.executor.perform, busied.executor.submit):
+        with pytest.raises(TooMany):
+            ask(busied.change("c"), "c", asked("c"))
+    assert busied.status("c") is None
+    busied.world.locks.hold([Claim("host", "c")], "other")
+
+
+def test_what_makes_nothing_does_not_wait(busied: Busied) -> None:
+    busied.world.commands.answers.clear()
+    change = busied.change("b", makes=False)
+    assert busied.executor.perform(change, "b", asked("b")) == "b"
+
+
+def test_a_plan_that_cannot_be_gives_its_place_up(busied: Busied) -> None:
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            busied.executor.perform(
+                Change((Claim("host", "b"),), lambda: 1 / 0, str, True),  # type: ignore[arg-type, return-value]
+                "b",
+                asked("b"),
+            )
+    busied.executor.submit(busied.change("b"), "b", asked("b"))
+    assert busied.status("b") == WAITING
+
+
+def test_an_agent_that_stops_lets_nobody_wait(busied: Busied) -> None:
+    """Nothing was done of it, and it is told so; what runs may end."""
+    second = busied.perform("b")
+    wait_until(lambda: busied.status("b") == WAITING)
+    with ThreadPoolExecutor(1) as pool:
+        drained = pool.submit(busied.executor.drain, 10)
+        with pytest.raises(Stopping) as caught:
+            second.result(10)
+        busied.free.set()
+        assert drained.result(10)
+    detail = "the agent is stopping, and nothing was done; ask again when it is back"
+    assert caught.value.detail == detail
+    assert busied.first.result(10) == "a"
+    found = busied.world.journal.get("b")
+    assert found is not None
+    assert (found["status"], found["error"], found["commands"]) == (UNDONE, {"detail": detail}, [])
+    busied.world.locks.hold([Claim("host", "b")], "other")
+
+
+def test_an_agent_that_died_had_done_nothing_of_what_waited(busied: Busied) -> None:
+    busied.executor.submit(busied.change("b"), "b", asked("b"))
+    later = World(busied.world.journal)
+    later.settler.start()
+    found = later.journal.get("b")
+    assert found is not None
+    assert (found["status"], found["commands"]) == (UNDONE, [])
+    assert found["error"] == {
+        "detail": "it was cut off: the agent ended while it waited for its turn"
+    }
