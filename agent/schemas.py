@@ -1,4 +1,8 @@
-"""What a request's body may hold: JSON Schema, and the rules that no schema says well."""
+r"""What a request may hold: JSON Schema, and the rules that no schema says well.
+
+The schemas are what requests are validated with, and what the OpenAPI document shows. Their
+patterns are ECMA 262's, as JSON Schema has it: no `\Z`, and `$` is the very end.
+"""
 
 import copy
 import re
@@ -7,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from agent.errors import FieldError, InvalidRequest
@@ -46,41 +50,152 @@ class HostLimits:
 
 UNLIMITED = HostLimits()
 
+
+def _refused(why: str, **rule: Any) -> dict[str, Any]:
+    """A rule of a schema with what its breaker is told; without a rule nothing will do."""
+    return {**(rule or {"not": {}}), _REFUSAL: why}
+
+
+_REFUSAL = "x-refusal"
+_UNLESS_INSTALL = 'goes with "install": true only'
+_UNLESS_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
+# What urlsplit takes for a URL with a host. A number of a bracketed host is read by code.
+_PORT = (
+    r"0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
+_LOCATION = (
+    r"^(?:[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp])://"
+    r'(?:[!"$-.0->@-~]*@)?'
+    r"(?:[A-Za-z0-9._%-]+|\[[A-Za-z0-9._:%-]+\])"
+    rf"(?::(?:{_PORT})?)?(?:[/?#][!-~]*)?$"
+)
+# No control characters, and no space at either end.
+_INNER = r"\u0000-\u001f\u007f-\u009f\ufffe\uffff"
+_CMDLINE = rf"^(?:[^ {_INNER}](?:[^{_INNER}]*[^ {_INNER}])?)?$"
+
 HOST: dict[str, Any] = {
     "type": "object",
     "required": ["memory", "disks", "networks"],
     "additionalProperties": False,
     "properties": {
-        "memory": {"type": "integer", "minimum": 1, "maximum": MOST_MEMORY_MIB},
+        "memory": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_MEMORY_MIB,
+            "description": "MB (of 2^20 bytes)",
+        },
         "disks": {
             "type": "array",
             "maxItems": MOST_DISKS,
             "items": {"type": "integer", "minimum": 1, "maximum": MOST_DISK_GIB},
+            "description": "GB (of 2^30 bytes) each, sda first; [] for none",
         },
-        "networks": {"type": "array", "maxItems": MOST_NETWORKS, "items": {"type": "string"}},
-        "install": {"type": "boolean"},
-        "location": {"type": "string", "maxLength": 2048},
-        "cmdline": {"type": "string"},
-        "console": {"type": "boolean"},
-        "vcpus": {"type": "integer", "minimum": 1, "maximum": MOST_VCPUS},
-        "autostart": {"type": "boolean"},
+        "networks": {
+            "type": "array",
+            "maxItems": MOST_NETWORKS,
+            "items": {"type": "string"},
+            "description": "names of networks, one card each; [] for none",
+        },
+        "install": {
+            "type": "boolean",
+            "description": "whether to install an operating system over the network; without a"
+            " location the host boots from its first network",
+        },
+        "location": {
+            "type": "string",
+            "maxLength": 2048,
+            "pattern": _LOCATION,
+            "description": "with install: the URL of an install tree, http, https or ftp",
+        },
+        "cmdline": {
+            "type": "string",
+            "maxLength": MOST_CMDLINE_BYTES,
+            "pattern": _CMDLINE,
+            "description": "with a location: kernel parameters of the installer, at most"
+            f" {MOST_CMDLINE_BYTES} bytes",
+        },
+        "console": {
+            "type": "boolean",
+            "description": "with a location: whether to point the installer at the serial console",
+        },
+        "vcpus": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_VCPUS,
+            "description": "virtual processors, 1 by default",
+        },
+        "autostart": {
+            "type": "boolean",
+            "description": "whether it starts with the hypervisor, false by default",
+        },
+    },
+    "if": {"properties": {"install": {"const": True}}, "required": ["install"]},
+    "then": {
+        "if": {"not": {"required": ["location"]}},
+        "then": {
+            "properties": {
+                "cmdline": _refused(_UNLESS_LOCATION),
+                "console": _refused(_UNLESS_LOCATION),
+                "networks": _refused(
+                    "an install without a location boots from a network; name one", minItems=1
+                ),
+            }
+        },
+    },
+    "else": {
+        "properties": {
+            "location": _refused(_UNLESS_INSTALL),
+            "cmdline": _refused(_UNLESS_INSTALL),
+            "console": _refused(_UNLESS_INSTALL),
+        }
     },
 }
-NETWORK = {
+NETWORK: dict[str, Any] = {
     "type": "object",
     "required": ["bridge", "vlan"],
     "additionalProperties": False,
     "properties": {
         # An Open vSwitch bridge is a network device: 15 characters.
-        "bridge": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}\Z"},
-        "vlan": {"type": "integer", "minimum": 1, "maximum": 4094},
+        "bridge": {
+            "type": "string",
+            "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$",
+            "description": "an Open vSwitch bridge that is there",
+        },
+        "vlan": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 4094,
+            "description": "the tag of the access ports",
+        },
     },
 }
 
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_NETWORK_NAME = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9._:-]*")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_UUID = r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}"
+# virsh would take these for a number and for an id.
+_NO_NAME = {"pattern": rf"^(?:[0-9]+|{_UUID})$"}
+HOST_NAME: dict[str, Any] = {
+    "type": "string",
+    "pattern": rf"^{_LABEL}(?:\.{_LABEL})*$",
+    "not": _NO_NAME,
+    "maxLength": NAME_BYTES,
+}
+NETWORK_NAME: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^[A-Za-z0-9_:][A-Za-z0-9._:-]*$",
+    "not": _NO_NAME,
+    "maxLength": NAME_BYTES,
+}
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    # Python's $ is before a last newline, too.
+    if validator.is_type(instance, "string") and not re.fullmatch(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+# Every pattern here is of the whole text.
+Validator = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 
 
 def host_schema(limits: HostLimits) -> dict[str, Any]:
@@ -102,13 +217,13 @@ def host_schema(limits: HostLimits) -> dict[str, Any]:
 
 def host_request(name: str, body: Any, limits: HostLimits = UNLIMITED) -> HostRequest:
     """Read the body of a POST of a host; raises InvalidRequest that names every field."""
-    errors = [
-        *_name_errors(name, _HOST_NAME, "an RFC 1123 host name"),
-        *_errors(host_schema(limits), body),
-    ]
+    errors = [*_name_errors(name, HOST_NAME, "an RFC 1123 host name")]
+    if isinstance(body, dict):
+        # First, since they say better what is wrong with a text than its pattern does.
+        errors += _text_errors(body)
+    errors += _errors(host_schema(limits), body)
     if isinstance(body, dict):
         errors += _total_errors(body, limits)
-        errors += _install_errors(body)
         errors += _disk_name_errors(name, body)
     if errors:
         raise InvalidRequest(_unique(errors))
@@ -130,25 +245,25 @@ def host_request(name: str, body: Any, limits: HostLimits = UNLIMITED) -> HostRe
 def network_request(name: str, body: Any) -> NetworkRequest:
     """Read the body of a POST of a network; raises InvalidRequest that names every field."""
     what = "letters, digits and . _ : -, not starting with - or ."
-    errors = [*_name_errors(name, _NETWORK_NAME, what), *_errors(NETWORK, body)]
+    errors = [*_name_errors(name, NETWORK_NAME, what), *_errors(NETWORK, body)]
     if errors:
         raise InvalidRequest(_unique(errors))
     return NetworkRequest(name=name, bridge=body["bridge"], vlan=int(body["vlan"]))
 
 
-def _name_errors(name: str, pattern: re.Pattern[str], what: str) -> Iterator[FieldError]:
-    if not pattern.fullmatch(name):
+def _name_errors(name: str, schema: dict[str, Any], what: str) -> Iterator[FieldError]:
+    if not re.fullmatch(schema["pattern"], name):
         yield FieldError("name", f"{_cut(repr(name))} is not {what}")
     elif name.isdigit():
         yield FieldError("name", f"{name!r} is all digits, which virsh takes for a number")
-    elif _UUID.fullmatch(name):
+    elif re.fullmatch(_NO_NAME["pattern"], name):
         yield FieldError("name", f"{name!r} has the shape of a UUID, which virsh takes it for")
-    if len(name) > NAME_BYTES:
+    if len(name) > schema["maxLength"]:
         yield FieldError("name", f"it has {len(name)} characters, and libvirt takes {NAME_BYTES}")
 
 
 def _errors(schema: dict[str, Any], body: Any) -> Iterator[FieldError]:
-    for error in Draft202012Validator(schema).iter_errors(body):
+    for error in Validator(schema).iter_errors(body):
         yield from _field_errors(error, schema)
 
 
@@ -170,7 +285,9 @@ def _field_errors(error: ValidationError, schema: dict[str, Any]) -> Iterator[Fi
         if error.validator == "maxItems":
             # Its own message has all the items, and not how many there may be.
             message = f"{len(given)} are more than the maximum of {error.validator_value}"
-        yield FieldError(path.removeprefix(".") or "body", _cut(message))
+        rule = error.schema
+        why = rule.get(_REFUSAL) if isinstance(rule, dict) else None
+        yield FieldError(path.removeprefix(".") or "body", _cut(why or message))
 
 
 def _total_errors(body: dict[str, Any], limits: HostLimits) -> Iterator[FieldError]:
@@ -190,33 +307,15 @@ def _total_errors(body: dict[str, Any], limits: HostLimits) -> Iterator[FieldErr
         )
 
 
-def _install_errors(body: dict[str, Any]) -> Iterator[FieldError]:
-    location = body.get("location")
-    if body.get("install") is not True:
-        for name in ("location", "cmdline", "console"):
-            if name in body:
-                yield FieldError(name, 'goes with "install": true only')
-        return
-    if "location" not in body:
-        for name in ("cmdline", "console"):
-            if name in body:
-                yield FieldError(
-                    name,
-                    "goes with a location only: a network boot brings its own kernel parameters",
-                )
-        if body.get("networks") == []:
-            yield FieldError(
-                "networks", "an install without a location boots from a network; name one"
-            )
-    elif isinstance(location, str):
-        why = _why_no_location(location)
-        if why is not None:
-            yield FieldError("location", why)
-    cmdline = body.get("cmdline")
-    if isinstance(cmdline, str):
-        why = _why_no_cmdline(cmdline)
-        if why is not None:
-            yield FieldError("cmdline", why)
+def _text_errors(body: dict[str, Any]) -> Iterator[FieldError]:
+    if body.get("install") is not True or "location" not in body:
+        return  # then neither text may be there at all
+    for name, why_not in (("location", _why_no_location), ("cmdline", _why_no_cmdline)):
+        text = body.get(name)
+        if isinstance(text, str):
+            why = why_not(text)
+            if why is not None:
+                yield FieldError(name, why)
 
 
 def _why_no_location(location: str) -> str | None:

@@ -249,7 +249,7 @@ def test_a_location(location: str) -> None:
                 {**NETWORK, "bridge": bridge},
                 {
                     "bridge": f"{bridge!r} does not match "
-                    r"'^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}\\Z'"
+                    r"'^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$'"
                 },
             )
             for bridge in ("", "-br0", "br 0", "br0\n", "br/0", "żółw", "a" * 16, ".")
@@ -491,9 +491,56 @@ def test_the_limits_are_in_the_schema() -> None:
     properties = host_schema(LIMITS)["properties"]
     assert properties["memory"]["maximum"] == 512
     assert properties["vcpus"]["maximum"] == 2
-    assert properties["disks"] == {
-        "type": "array",
-        "maxItems": 3,
-        "items": {"type": "integer", "minimum": 1, "maximum": 20},
-    }
+    assert properties["disks"]["maxItems"] == 3
+    assert properties["disks"]["items"] == {"type": "integer", "minimum": 1, "maximum": 20}
     assert host_schema(HostLimits()) == host_schema(HostLimits(vcpus=999)) == schemas.HOST
+
+
+def fits(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value is what a schema of the OpenAPI document takes."""
+    return schemas.Validator(schema).is_valid(value)
+
+
+def errors(read: Any, name: str, body: Any) -> set[str]:
+    """The fields that are refused; none of a request that is taken."""
+    try:
+        read(name, body)
+    except InvalidRequest as error:
+        return {each.field for each in error.errors}
+    return set()
+
+
+@given(NAME | st.from_regex(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}|[0-9]+", fullmatch=True))
+def test_a_name_is_taken_when_it_fits_its_schema(name: str) -> None:
+    assert ("name" not in errors(host_request, name, HOST)) == fits(schemas.HOST_NAME, name)
+    assert ("name" not in errors(network_request, name, NETWORK)) == fits(
+        schemas.NETWORK_NAME, name
+    )
+
+
+@given(
+    st.fixed_dictionaries(
+        {"memory": st.just(512), "disks": st.just([]), "networks": st.sampled_from([[], ["a"]])},
+        optional={
+            "install": st.sampled_from([True, False, None, 1]),
+            "location": st.sampled_from(["http://a/", None]) | LOCATION,
+            "cmdline": st.sampled_from(["a", None]) | CMDLINE,
+            "console": st.sampled_from([True, False, None]),
+        },
+    )
+)
+def test_a_host_is_taken_when_it_fits_its_schema(body: dict[str, Any]) -> None:
+    """But for bytes of a text, characters beyond its first plane, and numbers for a host."""
+    found = errors(host_request, "ns", body)
+    beyond = set()
+    if "[" in (body.get("location") or ""):
+        beyond.add("location")
+    if not all(char < "\ud800" for char in body.get("cmdline") or ""):
+        beyond.add("cmdline")
+    assert found <= beyond if fits(schemas.HOST, body) else found
+
+
+def test_a_pattern_ends_where_the_text_does() -> None:
+    assert fits({"pattern": "^a$"}, "a")
+    assert not fits({"pattern": "^a$"}, "a\n")
+    assert fits({"pattern": "^a$"}, 1)
