@@ -2,7 +2,7 @@
 
 import falcon
 
-from agent import problems
+from agent import openapi, problems
 from agent.console import Consoles
 from agent.door import Door
 from agent.executor import Executor
@@ -15,15 +15,16 @@ from agent.places import Places
 from agent.power_plans import VERBS
 from agent.resources.changes import Changes
 from agent.resources.console import Console
+from agent.resources.contract import Docs, OpenApi
 from agent.resources.health import HealthCheck
 from agent.resources.hosts import Host, HostList
 from agent.resources.networks import Network, NetworkList
 from agent.resources.operations import Operation, OperationList
 from agent.resources.power import Power
-from agent.schemas import UNLIMITED, HostLimits
+from agent.schemas import UNLIMITED, HostLimits, host_schema
 
 # What is answered whatever hangs; health has short limits of its own.
-_NO_COMMANDS = ("/operations", "/health")
+_NO_COMMANDS = ("/operations", "/health", "/openapi.json", "/docs")
 # Of which one read answers all who ask.
 _LISTS = ("/hosts", "/networks")
 
@@ -70,4 +71,7 @@ def create_app(
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))
     app.add_route("/health", HealthCheck(health))
+    document = openapi.document(host_schema(limits))
+    app.add_route("/openapi.json", OpenApi(document))
+    app.add_route("/docs", Docs(document))
     return app

@@ -11,7 +11,8 @@ from agent.errors import FieldError, InvalidRequest
 from agent.middleware import leave_place
 from agent.resources.query import unknown
 
-_MOST_WAIT_SECONDS = 60
+MOST_OFFSET = 1 << 62
+MOST_WAIT_SECONDS = 60
 
 
 class Console:
@@ -68,7 +69,7 @@ def _asked(req: falcon.Request) -> dict[str, Any]:
     known = ("offset", "wait", "follow")
     asked: dict[str, Any] = {"offset": 0, "wait": 0, "follow": False}
     errors = unknown(req, known)
-    for name, most in (("offset", 1 << 62), ("wait", _MOST_WAIT_SECONDS)):
+    for name, most in (("offset", MOST_OFFSET), ("wait", MOST_WAIT_SECONDS)):
         value = req.params.get(name, "0")
         # More than 20 digits are more than any bound, and slow to read.
         if isinstance(value, str) and value.isascii() and value.isdigit():

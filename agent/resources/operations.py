@@ -11,7 +11,8 @@ from agent.resources.changes import answer_script, wants_script
 from agent.resources.query import unknown
 from agent.script import operation_script
 
-_MOST = 500
+MOST_OPERATIONS = 500
+MOST_NUMBER = 1 << 62
 
 
 class OperationList:
@@ -51,7 +52,7 @@ def _filters(req: falcon.Request) -> dict[str, Any]:
         if not isinstance(value, str):
             errors.append(FieldError(name, "is given more than once"))
         elif name in ("before", "limit"):
-            most = _MOST if name == "limit" else 1 << 62
+            most = MOST_OPERATIONS if name == "limit" else MOST_NUMBER
             # A number of more digits is none that SQLite has.
             digits = len(value) <= 19 and value.isascii() and value.isdigit()
             if digits and 1 <= int(value) <= most:

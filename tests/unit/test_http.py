@@ -39,6 +39,8 @@ def test_the_routes_are_the_documented_ones(agent: Agent) -> None:
         "/operations": {"GET"},
         "/operations/{operation}": {"GET"},
         "/health": {"GET"},
+        "/openapi.json": {"GET"},
+        "/docs": {"GET"},
     }
 
 
@@ -257,11 +259,11 @@ def test_every_error_has_a_row_in_the_table() -> None:
 def test_each_error_has_its_status(
     agent: Agent, monkeypatch: pytest.MonkeyPatch, error: errors.AgentError, status: int
 ) -> None:
-    def fail(self: Hosts) -> None:
+    def fail(self: Hosts, name: str) -> None:
         raise error
 
-    monkeypatch.setattr(Hosts, "list", fail)
-    answer = agent("GET", "/hosts")
+    monkeypatch.setattr(Hosts, "delete", fail)
+    answer = agent("DELETE", "/hosts/a")
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json == problem(

@@ -21,6 +21,7 @@ from agent.run import Runner
 from agent.settler import Settler
 from agent.steps import Steps
 
+from .contract import see_that_it_conforms
 from .recorded import URI, Read, batch_argv, batch_outputs, virsh, virsh_error
 
 POOL = "/var/lib/libvirt/images/fixture"
@@ -70,8 +71,10 @@ class Agent:
         self._client = falcon.testing.TestClient(app)
 
     def __call__(self, method: str, path: str, **more: Any) -> falcon.testing.Result:
-        """Make a request."""
-        return self._client.simulate_request(method, path, **{"host": "localhost", **more})
+        """Make a request, and see that the answer is one that the OpenAPI document has."""
+        answer = self._client.simulate_request(method, path, **{"host": "localhost", **more})
+        see_that_it_conforms(method, path, answer)
+        return answer
 
     def reads(self, *reads: Read) -> None:
         """Expect one virsh that carries these reads out."""

@@ -1,0 +1,125 @@
+"""The OpenAPI document, beside what the application does."""
+
+import json
+import re
+from typing import Any
+
+import falcon.inspect
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from agent import openapi, problems, schemas
+from agent.power_plans import VERBS
+
+from .contract import DOCUMENT
+from .web import Agent
+
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+IDS = [operation["operationId"] for _, _, operation in OPERATIONS]
+each_operation = pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+
+
+def parameters(operation: dict[str, Any], where: str) -> dict[str, Any]:
+    """The parameters of an operation in one place: their schemas by name."""
+    return {each["name"]: each["schema"] for each in operation["parameters"] if each["in"] == where}
+
+
+def test_it_is_valid() -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+def test_it_has_every_route_and_no_other(agent: Agent) -> None:
+    served = {
+        (method.method, route.path)
+        for route in falcon.inspect.inspect_app(agent.app).routes
+        for method in route.methods
+        if not method.internal
+    }
+    assert {(method, path) for method, path, _ in OPERATIONS} == served
+
+
+def test_each_operation_has_an_id_of_its_own() -> None:
+    assert len(set(IDS)) == len(IDS)
+    assert {f"{verb}Host" for verb in VERBS} < set(IDS)
+
+
+def test_bodies_are_what_requests_are_validated_with() -> None:
+    held = DOCUMENT["components"]["schemas"]
+    assert held["HostRequest"] is schemas.HOST
+    assert held["NetworkRequest"] is schemas.NETWORK
+    host, network = {"type": "object"}, {"type": "object", "maxProperties": 1}
+    held = openapi.document(host, network)["components"]["schemas"]
+    assert (held["HostRequest"], held["NetworkRequest"]) == (host, network)
+
+
+def test_new_names_are_what_requests_are_validated_with() -> None:
+    found = {
+        operation["operationId"]: parameters(operation, "path") for _, _, operation in OPERATIONS
+    }
+    assert found["createHost"]["name"] is schemas.HOST_NAME
+    assert found["createNetwork"]["network"] is schemas.NETWORK_NAME
+    assert found["createHostNetwork"]["network"] is schemas.NETWORK_NAME
+
+
+@each_operation
+def test_the_parameters_of_its_path(method: str, path: str, operation: dict[str, Any]) -> None:
+    assert list(parameters(operation, "path")) == re.findall(r"\{(\w+)\}", path)
+
+
+@each_operation
+def test_the_parameters_of_its_query(
+    agent: Agent, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    """A resource that takes any refuses others, and says which there are."""
+    known = list(parameters(operation, "query"))
+    if not known:
+        return
+    body = json.dumps(_example(operation)) if "requestBody" in operation else ""
+    answer = agent(method, re.sub(r"\{\w+\}", "a", path), body=body, query_string="odd=1")
+    (error,) = answer.json["errors"]
+    said = error["detail"].partition("; there ")[2]
+    assert (answer.status_code, error["field"]) == (400, "odd")
+    assert sorted(said.removeprefix("are ").removeprefix("is ").split(", ")) == sorted(known)
+
+
+@each_operation
+def test_its_example_is_valid(method: str, path: str, operation: dict[str, Any]) -> None:
+    for parameter in operation["parameters"]:
+        if parameter["in"] == "path":
+            assert schemas.Validator(parameter["schema"]).is_valid(parameter["example"])
+    if "requestBody" in operation:
+        name = _body(operation)["schema"]["$ref"].rpartition("/")[2]
+        schema = DOCUMENT["components"]["schemas"][name]
+        assert schemas.Validator(schema).is_valid(_example(operation))
+
+
+def _body(operation: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = operation["requestBody"]["content"]["application/json"]
+    return found
+
+
+def _example(operation: dict[str, Any]) -> Any:
+    return _body(operation)["example"]
+
+
+def test_every_status_of_an_error_is_in_it() -> None:
+    changes = {int(code) for code in OPERATIONS[IDS.index("deleteHost")][2]["responses"]}
+    assert set(problems._STATUS.values()) <= changes
+
+
+@each_operation
+def test_its_links_lead_somewhere(method: str, path: str, operation: dict[str, Any]) -> None:
+    takes = {each["operationId"]: set(parameters(each, "path")) for _, _, each in OPERATIONS}
+    for answer in operation["responses"].values():
+        for link in answer.get("links", {}).values():
+            assert set(link["parameters"]) == takes[link["operationId"]]
+
+
+def test_the_document_is_served(agent: Agent) -> None:
+    answer = agent("GET", "/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json == DOCUMENT
