@@ -125,10 +125,6 @@ class Config:
             raise ConfigError(
                 f"trusted_proxy: {self.trusted_proxy!r} is neither an IP address nor 'unix'"
             )
-        if self.trusted_proxy and (self.trusted_proxy == "unix") != bool(self.socket_path()):
-            raise ConfigError(
-                f"trusted_proxy: nothing from {self.trusted_proxy!r} can reach {self.listen}"
-            )
 
     def socket_path(self) -> str | None:
         """The path of the unix socket that `listen` names, None for an ADDRESS:PORT."""

@@ -9,7 +9,7 @@ import falcon
 
 from agent.config import Config
 from agent.errors import ConfigError, TokensUnusable
-from agent.tokens import READ_ONLY, Tokens
+from agent.tokens import READ_ONLY, Tokens, read
 
 _REALM = 'Bearer realm="staging-agent"'
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -111,7 +111,17 @@ def _check_token(req: falcon.Request, tokens: Tokens) -> None:
 
 
 def require_door(config: Config) -> None:
-    """Raise ConfigError when the agent would let everybody in and nobody has said so."""
+    """Raise ConfigError when the agent would let everybody in and nobody has said so.
+
+    Also for tokens that cannot be read, and for a proxy that could not be the one that is meant:
+    not a matter of each setting, since `listen` may be of the command line.
+    """
+    if config.tokens_file:
+        read(Path(config.tokens_file))
+    if config.trusted_proxy and (config.trusted_proxy == "unix") != bool(config.socket_path()):
+        raise ConfigError(
+            f"trusted_proxy: nothing from {config.trusted_proxy!r} can reach {config.listen}"
+        )
     if config.tokens_file or config.no_authentication or config.socket_path() is not None:
         return
     host = config.address()[0]

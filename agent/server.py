@@ -126,7 +126,7 @@ def serve(config: Config) -> int:
     require_door(config)
     agent = build(config)
     if agent.door.tokens is not None:
-        agent.door.tokens.all()
+        agent.door.tokens.all()  # so that the log says at once when there are none
     with _state(config), listening(config) as listener:
         channels: dict[int, Any] = {}
         server: Any = create_server(

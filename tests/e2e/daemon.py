@@ -46,6 +46,7 @@ class Agent:
     def __init__(self, folder: Path, path: str | None = None, **settings: Any) -> None:
         """folder: for its files. path: its PATH, None for that of the tests."""
         folder.mkdir(parents=True, exist_ok=True)
+        self._listen = settings.pop("listen", "127.0.0.1:0")
         ours = {
             "pool": stack.POOL,
             "pool_path": str(stack.POOL_PATH),
@@ -77,7 +78,7 @@ class Agent:
                         "serve",
                         f"--config={self.config}",
                     ),
-                    *(f"--state-dir={self.state_dir}", "--listen=127.0.0.1:0"),
+                    *(f"--state-dir={self.state_dir}", f"--listen={self._listen}"),
                 ],
                 cwd=PROJECT,
                 env={**os.environ, "PATH": self._path},
@@ -110,6 +111,10 @@ class Agent:
         if self.process is not None:
             self.process.kill()
             self.process.wait(60)
+
+    def greeting(self) -> str:
+        """What it wrote to stdout."""
+        return self._stdout.read_text()
 
     def log(self) -> str:
         """What it wrote to stderr."""

@@ -58,7 +58,7 @@ def _following(agent: Agent, query: str = "", name: str = NAME) -> Iterator[sock
     host, _, port = agent.address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(
-            f"GET /hosts/{name}/console?follow=true{query} HTTP/1.1\r\nHost: agent\r\n"
+            f"GET /hosts/{name}/console?follow=true{query} HTTP/1.1\r\nHost: localhost\r\n"
             "Accept: text/plain\r\n\r\n".encode()
         )
         yield connection

@@ -392,5 +392,21 @@ def test_a_start_that_would_let_everybody_in(listen: str) -> None:
     )
 
 
+def test_a_start_with_tokens_that_cannot_be_read(file: Path) -> None:
+    file.write_text("damaged")
+    with pytest.raises(ConfigError) as caught:
+        require_door(Config(tokens_file=str(file)))
+    assert caught.value.detail.startswith(f"tokens_file: {file}: line 1: ")
+
+
+@pytest.mark.parametrize(
+    ("listen", "proxy"), [("127.0.0.1:1", "unix"), ("unix:/run/agent.sock", "127.0.0.1")]
+)
+def test_a_start_with_a_proxy_that_cannot_be(listen: str, proxy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        require_door(Config(listen=listen, trusted_proxy=proxy))
+    assert caught.value.detail == f"trusted_proxy: nothing from {proxy!r} can reach {listen}"
+
+
 def test_without_tokens_there_is_none_to_read() -> None:
     assert Door(CONFIG).tokens is None

@@ -1,0 +1,340 @@
+"""Who may come in: tokens and unix sockets of a real agent, and nginx with README's block."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import stack
+from .daemon import PROJECT, Agent, Answer
+from .stack import V10, own
+
+NAME = own("n")
+NETWORK = {"bridge": stack.BRIDGE, "vlan": 30}
+SITE = "hv1.example.com"
+
+
+def agent_token(config: Path, *words: str) -> str:
+    """Run `agent token` as a person does, and answer what it prints."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "agent", "token", *words, f"--config={config}"],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return ended.stdout.removesuffix("\n")
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def curl(*words: str) -> tuple[int, Any]:
+    """The status and the JSON that curl is answered."""
+    ended = subprocess.run(
+        ["curl", "-sS", "--max-time", "120", "-w", "\n%{http_code}", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=150,
+        check=True,
+    )
+    body, _, status = ended.stdout.rpartition("\n")
+    return int(status), json.loads(body)
+
+
+@pytest.fixture
+def closed(start_agent: Callable[..., Agent], tmp_path: Path) -> Agent:
+    """An agent that wants tokens, and has none yet."""
+    return start_agent(tokens_file=str(tmp_path / "tokens"))
+
+
+def test_tokens(closed: Agent, tmp_path: Path) -> None:
+    """Made, used, read-only, revoked, each at the next request; and written down nowhere."""
+
+    def ask(method: str, token: str = "", body: Any = None) -> Answer:
+        return closed.request(method, f"/networks/{NAME}", body, bearer(token) if token else None)
+
+    assert "holds no tokens, so nobody is let in" in closed.log()
+    assert closed.get("operations").status == 401
+    assert closed.text("GET", "/health").status == 401
+    full = agent_token(closed.config, "add", "ci")
+    read_only = agent_token(closed.config, "add", "grafana", "--read-only")
+    with stack.unchanged():
+        assert ask("POST", body=NETWORK).status == 401
+        assert ask("POST", read_only, NETWORK).status == 403
+        assert ask("POST", full + "x", NETWORK).status == 401
+    made = ask("POST", full, NETWORK)
+    assert (made.status, made.body["vlan"]) == (200, 30)
+    assert ask("GET", read_only).body == made.body
+    assert ask("DELETE", read_only).status == 403
+    agent_token(closed.config, "revoke", "grafana")
+    assert ask("GET", read_only).status == 401
+    assert ask("DELETE", full).status == 200
+    found = closed.request("GET", f"/operations?network={NAME}", None, bearer(full)).body
+    assert [row["request"]["client"] for row in found] == ["ci@127.0.0.1"] * 2
+    assert f"ci@127.0.0.1 DELETE /networks/{NAME}: 200 OK" in closed.log()
+    agent_token(closed.config, "revoke", "ci")
+    assert ask("GET", full).status == 401
+    _assert_nowhere(tmp_path, full, read_only)
+
+
+def _assert_nowhere(folder: Path, *secrets: str) -> None:
+    """In no file: not the log, the journal with its write-ahead log, nor the file of hashes."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"stderr", "stdout", "journal.sqlite", "tokens"} <= {path.name for path in files}
+    for path in files:
+        content = path.read_bytes()
+        assert not any(secret.encode() in content for secret in secrets), path
+
+
+def test_a_file_of_tokens_that_is_damaged(closed: Agent, tmp_path: Path) -> None:
+    """It lets nobody in while the agent runs, and ends its start."""
+    token = agent_token(closed.config, "add", "ci")
+    assert closed.request("GET", "/networks", None, bearer(token)).status == 200
+    file = tmp_path / "tokens"
+    whole = file.read_text()
+    file.write_text(f"{whole}ci full\n")
+    answer = closed.request("GET", "/networks", None, bearer(token))
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    why = f"tokens_file: {file}: line 2: it has 2 words; a token is its name, rights, salt and hash"
+    assert why in closed.log()
+    ended = _refused(f"--config={closed.config}", f"--state-dir={tmp_path / 'other'}")
+    assert ended == (2, "", f"agent: {why}\n")
+    file.write_text(whole)
+    assert closed.request("GET", "/networks", None, bearer(token)).status == 200
+
+
+def _refused(*words: str) -> tuple[int, str, str]:
+    """How a start ends that is refused."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "agent", "serve", *words],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_a_start_that_would_let_everybody_in(tmp_path: Path) -> None:
+    assert _refused("--listen=0.0.0.0:0", f"--state-dir={tmp_path}") == (
+        2,
+        "",
+        "agent: listen: 0.0.0.0:0 is not loopback, and whoever reaches the agent owns the"
+        " hypervisor; set tokens_file (or no_authentication = true)\n",
+    )
+
+
+def test_a_proxy_that_is_not_trusted_names_nobody(agent: Agent) -> None:
+    forged = {"X-Forwarded-For": "192.0.2.9", "Forwarded": "for=192.0.2.9"}
+    assert agent.request("GET", f"/networks/{own('forged')}", None, forged).status == 404
+    assert f"127.0.0.1 GET /networks/{own('forged')}: 404" in agent.log()
+    assert "192.0.2.9" not in agent.log()
+
+
+def test_a_form_of_another_site(agent: Agent) -> None:
+    """As a browser sends it, with a name that was led here or without."""
+    form = {"Content-Type": "text/plain", "Origin": "http://evil.example.com"}
+    body = json.dumps(NETWORK).encode()
+    with stack.unchanged():
+        for host, status in ((agent.address, 403), ("evil.example.com", 421)):
+            answer = agent.request("POST", f"/networks/{NAME}", body, {**form, "Host": host})
+            assert answer.status == status
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a unix socket may be."""
+    return tmp_path / "s"
+
+
+def test_a_unix_socket(start_agent: Callable[..., Agent], path: Path) -> None:
+    """The very lines that the agent prints make and remove a network and a host over it."""
+    agent = start_agent(listen=f"unix:{path}", socket_mode="0600")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    first, _, _, *lines = agent.greeting().rstrip().splitlines()
+    assert first == f"ready: unix:{path}"
+    answers = []
+    with stack.unchanged():
+        for line in lines:
+            ours = line.replace("vlan10", NAME).replace("ns.example.com", own("ns"))
+            ended = subprocess.run(
+                shlex.split(ours.replace("512", "64")),
+                stdout=subprocess.PIPE,
+                timeout=150,
+                check=True,
+            )
+            answers.append(json.loads(ended.stdout))
+    health, network, made, shown, *gone = answers
+    assert health["status"] == "ok"
+    assert (network["bridge"], network["vlan"]) == (stack.BRIDGE, 10)
+    assert shown == made
+    assert (made["name"], made["memory"]) == (own("ns"), 64)
+    assert [row["name"] for row in gone] == [own("ns"), NAME]
+    rows = curl("--unix-socket", str(path), "http://localhost/operations")[1]
+    assert {row["request"]["client"] for row in rows} == {"unix"}
+    assert agent.log().count("agent.http: unix ") == len(lines) + 1
+    assert agent.stop() == 0
+    assert not path.exists()
+
+
+def test_the_socket_of_an_agent_that_was_killed(
+    start_agent: Callable[..., Agent], path: Path
+) -> None:
+    """The next one replaces it, and a third, while that one lives, does not."""
+    first = Agent(path.parent / "first", listen=f"unix:{path}")
+    try:
+        first.start()
+    finally:
+        first.kill()
+    assert path.is_socket()
+    start_agent(listen=f"unix:{path}")
+    third = _refused(f"--listen=unix:{path}", f"--state-dir={path.parent / 'third'}")
+    assert third == (2, "", f"agent: listen: unix:{path}: another server listens there\n")
+    assert curl("--unix-socket", str(path), "http://localhost/networks")[0] == 200
+
+
+# An address that no other process of the tests has, since the port cannot be left to the kernel.
+_PROCESS = os.getpid()
+PROXY = f"127.{1 + (_PROCESS >> 16)}.{_PROCESS >> 8 & 255}.{_PROCESS & 255}"
+PORT = 8443
+CLIENT = "127.0.0.9"
+
+
+def _readme_block() -> str:
+    (block,) = re.findall(r"```nginx\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    return str(block)
+
+
+class Nginx:
+    """Nginx with README's block, but for its paths and its address, in front of an agent."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        folder.mkdir()
+        self.certificate = folder / "certificate.pem"
+        key = folder / "key.pem"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+                *("-subj", f"/CN={SITE}", "-addext", f"subjectAltName=DNS:{SITE}"),
+                *("-keyout", str(key), "-out", str(self.certificate)),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        block = _readme_block()
+        for old, new in (
+            ("listen 443 ssl;", f"listen {PROXY}:{PORT} ssl;"),
+            ("/etc/ssl/certs/hv1.example.com.pem", str(self.certificate)),
+            ("/etc/ssl/private/hv1.example.com.key", str(key)),
+            ("proxy_pass http://unix:/run/staging-agent.sock;", f"proxy_pass http://{target};"),
+        ):
+            assert block.count(old) == 1
+            block = block.replace(old, new)
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+        self._config = folder / "nginx.conf"
+        self._config.write_text(
+            f"daemon off;\nuser root;\nworker_processes 1;\npid {folder}/pid;\n"
+            f"events {{}}\nhttp {{\naccess_log off;\n{paths}{block}}}\n"
+        )
+        self._words = ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(self._config)]
+
+    @contextmanager
+    def serving(self) -> Iterator["Nginx"]:
+        """Serve until the end of the `with` block."""
+        with subprocess.Popen(self._words) as process:
+            try:
+                stack.wait_for(lambda: self._answers() or process.poll() is not None, "nginx")
+                assert process.poll() is None
+                yield self
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 0
+
+    def _answers(self) -> bool:
+        with socket.socket() as trial:
+            return trial.connect_ex((PROXY, PORT)) == 0
+
+    def curl_words(self, path: str, *words: str) -> tuple[str, ...]:
+        """The words of a curl that asks as a client elsewhere does."""
+        return (
+            *("--resolve", f"{SITE}:{PORT}:{PROXY}", "--cacert", str(self.certificate)),
+            *("--interface", CLIENT, *words, f"https://{SITE}:{PORT}{path}"),
+        )
+
+    def ask(self, path: str, *words: str) -> tuple[int, Any]:
+        """The status and the JSON of an answer."""
+        return curl(*self.curl_words(path, *words))
+
+
+def test_nginx_in_front_of_a_unix_socket(
+    start_agent: Callable[..., Agent], tmp_path: Path, path: Path
+) -> None:
+    """TLS, tokens, the client's own address, its own pages, large bodies, and a live console."""
+    agent = start_agent(
+        listen=f"unix:{path}",
+        tokens_file=str(tmp_path / "tokens"),
+        server_names=[SITE],
+        trusted_proxy="unix",
+    )
+    token = ("-H", f"Authorization: Bearer {agent_token(agent.config, 'add', 'ci')}")
+    forged = ("-H", "X-Forwarded-For: 192.0.2.9", "-H", "X-Forwarded-Host: evil.example.com")
+    network = (*token, *forged, "-d", json.dumps(NETWORK))
+    with Nginx(tmp_path / "nginx", f"unix:{path}").serving() as nginx:
+        assert nginx.ask("/networks")[0] == 401
+        with stack.unchanged():
+            other = ("-H", f"Origin: https://{SITE}")
+            assert nginx.ask(f"/networks/{NAME}", *network, *other)[0] == 403
+            status, said = nginx.ask("/networks/a", *token, "-d", "x" * (70 << 10))
+            assert (status, said["title"]) == (413, "Request Entity Too Large")
+        ours = ("-H", f"Origin: https://{SITE}:{PORT}", "-H", "Sec-Fetch-Site: same-origin")
+        assert nginx.ask(f"/networks/{NAME}", *network, *ours)[0] == 200
+        status, rows = nginx.ask(f"/operations?network={NAME}", *token)
+        assert (status, [row["request"]["client"] for row in rows]) == (200, [f"ci@{CLIENT}"])
+        assert nginx.ask(f"/networks/{NAME}", *token, "-X", "DELETE")[0] == 200
+        host = {"memory": 64, "disks": [], "networks": [V10]}
+        status, made = nginx.ask(f"/hosts/{own('ns')}", *token, "-d", json.dumps(host))
+        assert status == 200
+        console = f"/hosts/{own('ns')}/console?follow=true"
+        words = nginx.curl_words(console, *token, "-sSN", "-H", "Accept: text/plain")
+        with subprocess.Popen(["curl", *words], stdout=subprocess.PIPE) as follower:
+            try:
+                log = stack.CONSOLE_DIR / f"{made['id']}.console.log"
+                with log.open("ab") as file:
+                    file.write(b"one line\n")
+                assert follower.stdout is not None
+                # It comes while the stream goes on.
+                assert b"one line\n" in iter(follower.stdout.readline, b"")
+                assert nginx.ask(f"/hosts/{own('ns')}", *token, "-X", "DELETE")[0] == 200
+                assert follower.wait(60) == 0
+            finally:
+                follower.kill()
+    assert "192.0.2.9" not in agent.log()
+    assert f"ci@{CLIENT} GET /hosts/{own('ns')}/console: 200 OK" in agent.log()
+
+
+def test_nginx_in_front_of_loopback(start_agent: Callable[..., Agent], tmp_path: Path) -> None:
+    """And who comes past it is named by where they come from, whatever they say."""
+    agent = start_agent(server_names=[SITE], trusted_proxy="127.0.0.1")
+    with Nginx(tmp_path / "nginx", agent.address).serving() as nginx:
+        assert nginx.ask("/networks/through")[0] == 404
+    forged = ("-H", "X-Forwarded-For: 192.0.2.9", "--interface", CLIENT)
+    assert curl(*forged, f"http://{agent.address}/networks/past")[0] == 404
+    lines = re.findall(r"agent\.http: (\S+) GET (\S+):", agent.log())
+    assert lines == [(CLIENT, "/networks/through"), (CLIENT, "/networks/past")]
