@@ -201,11 +201,11 @@ class Executor:
         Raises the failure. Its `left_behind` holds the undo commands that failed as well.
         """
         began = 0
-        since = time.time()
+        since, started = time.time(), time.monotonic()
         try:
             if turn is not None and turn.waited:
                 self._wait(operation, turn)
-                since = time.time()
+                since, started = time.time(), time.monotonic()
             for index, step in enumerate(plan.steps):
                 number = self._steps.begin(operation, index, step.command)
                 began = index + 1
@@ -217,7 +217,9 @@ class Executor:
                 began -= 1
             self._take_back(operation, plan, began, error)
             if _was_killed(error):
-                leftovers.remove_fetched(since)
+                # When it began by the clock of then and of now, which may have been set back.
+                remove_since = min(since, time.time() - (time.monotonic() - started))
+                leftovers.remove_fetched(remove_since)
             raise
         if plan.install is not None:
             self._installs()

@@ -116,6 +116,7 @@ class Journal:
     tries anew at the next call.
     path: the file, or ":memory:" for tests. days, count: operations that have ended are
         forgotten when they are older, or when there are more. clock: seconds since the epoch.
+        uptime: seconds, by a clock that nobody can set.
     """
 
     def __init__(
@@ -125,11 +126,15 @@ class Journal:
         days: float = 90,
         count: int = 10_000,
         clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
         self._path = path
         self._days = days
         self._count = count
         self._clock = clock
+        self._uptime = uptime
+        # What the clock said, as far as it is believed, at what uptime.
+        self._anchor: tuple[float, float] | None = None
         # One connection and one lock: SQLite has one writer at a time anyhow, and every
         # statement here takes well under a millisecond.
         self._lock = threading.Lock()
@@ -144,8 +149,9 @@ class Journal:
 
     def check(self) -> None:
         """Raise JournalFailed when operations could not be written down now."""
-        with self._writing():
-            pass
+        with self._writing() as db:
+            # Something has to be written: a disk that cannot be is not missed before.
+            db.execute("pragma user_version = 1")
 
     def begin(self, operation: str, asked: Asked, plan: Plan, status: str = "running") -> None:
         """Write down an operation that is about to begin, or (WAITING) to wait for its turn."""
@@ -352,10 +358,27 @@ class Journal:
                 UNDONE,
                 FAILED,
                 _PRUNED_AT_ONCE,
-                self._clock() - self._days * 86400,
+                self._aging_clock(db) - self._days * 86400,
                 self._count,
             ),
         )
+
+    def _aging_clock(self, db: sqlite3.Connection) -> float:
+        """The time by which operations age, which does not jump ahead when somebody sets the clock.
+
+        From the agent's start on it is counted by the uptime. A clock that was ahead by then is
+        believed half the age at which operations go: then none goes that was not half as old.
+        """
+        if self._anchor is None:
+            last = db.execute(
+                "select began from operations order by number desc limit 1 offset 1"
+            ).fetchone()
+            believed = self._clock()
+            if last is not None:
+                believed = min(believed, last["began"] + self._days * 86400 / 2)
+            self._anchor = (believed, self._uptime())
+        believed, since = self._anchor
+        return min(self._clock(), believed + self._uptime() - since)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

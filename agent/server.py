@@ -1,5 +1,6 @@
 """The daemon: puts the application together, serves it, and ends cleanly."""
 
+import errno
 import fcntl
 import logging
 import signal
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import falcon
 from waitress.channel import HTTPChannel
@@ -254,10 +255,21 @@ def _state(config: Config) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = stack.enter_context(open(folder / "lock", "w"))
+            file = stack.enter_context(_lock_file(folder / "lock"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError(f"state_dir: another agent serves from {folder}") from error
         except OSError as error:
             raise ConfigError(f"state_dir: {error.filename}: {error.strerror}") from error
         yield
+
+
+def _lock_file(path: Path) -> IO[bytes]:
+    """The file to lock; on a disk that cannot be written, where reads go on, one that is there."""
+    try:
+        return open(path, "ab")
+    except OSError as error:
+        if error.errno != errno.EROFS or not path.exists():
+            raise
+        _log.error("%s: %s; no change is made", path, error.strerror)
+        return open(path, "rb")

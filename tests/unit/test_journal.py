@@ -161,7 +161,7 @@ def test_finding(journal: Journal) -> None:
 def test_pruning_by_count_and_age(tmp_path: Path) -> None:
     """Ended operations go; one that was cut off stays whatever its age."""
     clock = Clock()
-    journal = Journal(tmp_path / "journal.sqlite", days=1, count=3, clock=clock)
+    journal = Journal(tmp_path / "journal.sqlite", days=1, count=3, clock=clock, uptime=clock)
     journal.begin("cut off", asked(), PLAN)
     for index, status in enumerate((DONE, UNDONE, FAILED, DONE)):
         journal.begin(f"id{index}", asked(), PLAN)
@@ -175,6 +175,53 @@ def test_pruning_by_count_and_age(tmp_path: Path) -> None:
     assert [row["id"] for row in journal.find()] == ["id5", "cut off"]
     steps = sqlite3.connect(tmp_path / "journal.sqlite").execute("select count(*) from steps")
     assert steps.fetchone() == (0,)
+
+
+def test_a_clock_that_jumps_makes_nothing_forgotten(tmp_path: Path) -> None:
+    """Neither ahead nor back; operations age by the uptime meanwhile."""
+    clock, uptime = Clock(), Clock()
+    journal = Journal(tmp_path / "journal.sqlite", days=10, clock=clock, uptime=uptime)
+
+    def operations(*names: str) -> list[str]:
+        for name in names:
+            journal.begin(name, asked(), PLAN)
+            journal.end(name, DONE)
+        return [row["id"] for row in journal.find()]
+
+    assert operations("a", "b") == ["b", "a"]
+    clock.now += 365 * 86400
+    assert operations("ahead") == ["ahead", "b", "a"]
+    clock.now -= 2 * 365 * 86400
+    assert operations("behind") == ["behind", "ahead", "b", "a"]
+    clock.now += 365 * 86400
+    # What was written down under a clock that was behind is as old as it says.
+    assert operations("right") == ["right", "ahead", "b", "a"]
+    for each in (clock, uptime):
+        each.now += 10 * 86400 + 1
+    # That of the future goes when that has come.
+    assert operations("later") == ["later", "ahead"]
+
+
+def test_a_clock_that_is_ahead_at_the_start_makes_nothing_forgotten(tmp_path: Path) -> None:
+    """Only what is half as old as may be goes, counted from the last operation."""
+    clock, uptime = Clock(), Clock()
+
+    def journal() -> Journal:
+        return Journal(tmp_path / "journal.sqlite", days=10, clock=clock, uptime=uptime)
+
+    first = journal()
+    for name in ("old", "last"):
+        first.begin(name, asked(), PLAN)
+        first.end(name, DONE)
+        clock.now += 6 * 86400
+    first.close()
+    clock.now += 365 * 86400
+    second = journal()
+    second.begin("ahead", asked(), PLAN)
+    assert [row["id"] for row in second.find()] == ["ahead", "last"]
+    clock.now -= 365 * 86400
+    second.begin("right", asked(), PLAN)
+    assert [row["id"] for row in second.find()] == ["right", "ahead", "last"]
 
 
 def test_eight_writers_and_a_reader(tmp_path: Path) -> None:
