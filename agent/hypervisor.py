@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.commands import ovs_appctl, qemu_img
 from agent.commands.ovs_vsctl import OvsVsctl
-from agent.commands.virsh import NO_DOMAIN, NO_NETWORK, NO_VOLUME
+from agent.commands.virsh import NETWORK_OFF, NO_DOMAIN, NO_NETWORK, NO_VOLUME
 from agent.config import Config
 from agent.errors import NotFound, PoolOff, command_failure
 from agent.facts import (

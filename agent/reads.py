@@ -30,9 +30,12 @@ class Reply:
             raise command_failure(self.command, 1, self.stderr)
         return self.stdout
 
-    def text_unless(self, gone: str) -> str | None:
-        """What it printed, None when it failed because what it asks about is gone."""
-        return None if gone in self.stderr else self.text
+    def text_unless(self, *gone: str) -> str | None:
+        """What it printed, None when it failed because what it asks about is gone.
+
+        gone: texts on stderr, any of which says so.
+        """
+        return None if any(text in self.stderr for text in gone) else self.text
 
 
 # Reads, and what makes a value of their replies.

@@ -182,6 +182,13 @@ def test_a_network_made_by_hand_may_have_any_name(agent: Agent, odd: str) -> Non
         assert (removed.status, removed.body) == (200, {"id": shown["id"], "name": name})
 
 
+def test_an_inactive_network_has_no_ports(agent: Agent) -> None:
+    define_network(NAME, on_bridge("<vlan><tag id='10'/></vlan>"), start=False)
+    shown = agent.get("networks", NAME)
+    assert (shown.status, shown.body["state"], shown.body["ports"]) == (200, "inactive", [])
+    assert shown.body["vlan"] == 10
+
+
 @pytest.mark.parametrize("char", "&<>\"'")
 def test_a_network_whose_name_virt_install_garbles_is_refused(agent: Agent, char: str) -> None:
     """Such a network is shown and removed as any other, but no host can be on it."""
