@@ -229,7 +229,7 @@ _TAKEN = re.compile(
 )
 _LOCATION = re.compile(
     r"install location|installable distribution|Couldn't acquire|Couldn't find kernel"
-    r"|Opening URL|Error validating install"
+    r"|Opening URL|Error validating install|Validating install media"
 )
 
 

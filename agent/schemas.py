@@ -65,7 +65,7 @@ _PORT = (
 )
 _LOCATION = (
     r"^(?:[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp])://"
-    r'(?:[!"$-.0->@-~]*@)?'
+    r'(?:[!"$-.0->@-Z\\^-~]*@)?'
     r"(?:[A-Za-z0-9._%-]+|\[[A-Za-z0-9._:%-]+\])"
     rf"(?::(?:{_PORT})?)?(?:[/?#][!-~]*)?$"
 )
@@ -234,7 +234,7 @@ def host_request(name: str, body: Any, limits: HostLimits = UNLIMITED) -> HostRe
         disks=tuple(int(size) for size in body["disks"]),
         networks=tuple(body["networks"]),
         install=body.get("install", False),
-        location=body.get("location"),
+        location=_location(body.get("location")),
         cmdline=body.get("cmdline", ""),
         console=body.get("console", False),
         vcpus=int(body.get("vcpus", 1)),
@@ -305,6 +305,14 @@ def _total_errors(body: dict[str, Any], limits: HostLimits) -> Iterator[FieldErr
         yield FieldError(
             "disks", f"{total} GB together are more than the maximum of {limits.total_gb} of a host"
         )
+
+
+def _location(given: str | None) -> str | None:
+    """A location as virt-install knows it for a URL: with its scheme in lower case."""
+    if given is None:
+        return None
+    scheme, colon, rest = given.partition(":")
+    return scheme.lower() + colon + rest
 
 
 def _text_errors(body: dict[str, Any]) -> Iterator[FieldError]:

@@ -195,6 +195,15 @@ def test_too_much_memory_is_no_room() -> None:
             errors.BadLocation,
             "virt-install cannot install from location",
         ),
+        (
+            INSTALL,
+            1,
+            "ERROR    Validating install media '/nope' failed: Must specify storage creation"
+            " parameters for non-existent path '/nope'.",
+            errors.BadLocation,
+            "virt-install cannot install from location: Validating install media '/nope' failed:"
+            " Must specify storage creation parameters for non-existent path '/nope'.",
+        ),
         (("virt-install",), -signal.SIGSEGV, "", errors.CommandFailed, "virt-install failed"),
         (("ovs-vsctl", "x"), 1, "a\nb\n\n", errors.CommandFailed, "ovs-vsctl failed: b"),
         (

@@ -227,11 +227,15 @@ def test_a_host_that_is_refused(body: Any, errors: dict[str, str]) -> None:
         "https://user:word@mirror.example.com:8443/debian?a=1,2#x",
         "ftp://192.0.2.1/",
         "http://[2001:db8::1]:80/",
-        "HTTP://MIRROR/",
     ],
 )
 def test_a_location(location: str) -> None:
     assert host_request("ns", {**INSTALL, "location": location}).location == location
+
+
+def test_a_scheme_in_upper_case_is_one_that_virt_install_knows() -> None:
+    body = {**INSTALL, "location": "FtP://User:Word@MIRROR/A:b"}
+    assert host_request("ns", body).location == "ftp://User:Word@MIRROR/A:b"
 
 
 @pytest.mark.parametrize(
@@ -416,7 +420,8 @@ def test_any_location_stands_whole_or_is_refused(location: str) -> None:
     if argv is not None:
         (word,) = differing(argv) or [f'--location=location="{location}"']
         assert word.startswith("--location=")
-        assert sub_options(word) == [("location", location)]
+        scheme, colon, rest = location.partition(":")
+        assert sub_options(word) == [("location", scheme.lower() + colon + rest)]
 
 
 @given(CMDLINE)
