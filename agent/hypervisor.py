@@ -198,7 +198,8 @@ class Hypervisor:
     def network_hosts(self, uuid: str) -> list[dict[str, str | None]]:
         """The hosts that run on a network now: host, mac, and port on the bridge."""
         (listed,) = self._reads.batch(("net-port-list", uuid))
-        text = listed.text_unless(NO_NETWORK)
+        # libvirt fails for one that is not active, which has no ports.
+        text = listed.text_unless(NO_NETWORK, NETWORK_OFF)
         ports = read.port_uuids(text) if text is not None else []
         replies = self._reads.batch(*(("net-port-dumpxml", uuid, port) for port in ports))
         if not replies:
