@@ -283,7 +283,7 @@ def test_a_process_that_nobody_needs_ends(stage: Stage) -> None:
     before = threading.active_count()
     pid = int(stage.ask("pid x"))
     wait_until(lambda: not lives(pid))
-    wait_until(lambda: threading.active_count() == before)
+    wait_until(lambda: threading.active_count() <= before)
     assert int(stage.ask("pid x")) != pid
 
 
