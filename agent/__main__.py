@@ -47,8 +47,11 @@ def _serve(args: argparse.Namespace, config: Config) -> int:
     from agent import logs
     from agent.server import serve
 
-    with logs.to_stderr():
-        status = serve(config)
+    # A terminal that goes away says SIGHUP too, and wants its programs to end.
+    at_terminal = sys.stdin is not None and sys.stdin.isatty()
+    read_again = (lambda: _config(args)) if args.config and not at_terminal else None
+    with logs.to_stderr(config.log_format, config.log_level) as log:
+        status = serve(config, log, read_again)
     os._exit(status)
 
 

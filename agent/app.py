@@ -9,6 +9,7 @@ from agent.executor import Executor
 from agent.health import Health
 from agent.hosts import Hosts
 from agent.journal import Journal
+from agent.metrics import Metrics
 from agent.middleware import BodyLimit, Head, RequestLog, TakePlace, json_lines
 from agent.networks import Networks
 from agent.places import Places
@@ -18,13 +19,14 @@ from agent.resources.console import Console
 from agent.resources.contract import Docs, OpenApi
 from agent.resources.health import HealthCheck
 from agent.resources.hosts import Host, HostList
+from agent.resources.metrics import Scrape
 from agent.resources.networks import Network, NetworkList
 from agent.resources.operations import Operation, OperationList
 from agent.resources.power import Power
 from agent.schemas import UNLIMITED, HostLimits, host_schema
 
-# What is answered whatever hangs; health has short limits of its own.
-_NO_COMMANDS = ("/operations", "/health", "/openapi.json", "/docs")
+# What is answered whatever hangs; health and metrics have short limits of their own.
+_NO_COMMANDS = ("/operations", "/health", "/metrics", "/openapi.json", "/docs")
 # Of which one read answers all who ask.
 _LISTS = ("/hosts", "/networks")
 
@@ -40,19 +42,22 @@ def create_app(
     places: int = 64,
     body_bytes: int = 65536,
     limits: HostLimits = UNLIMITED,
+    metrics: Metrics | None = None,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
     door: decides which requests get in at all.
     places: how many requests that may run commands are answered at the same time.
-    body_bytes: how large a body may be. limits: what one new host may have.
+    body_bytes: how large a body may be. limits: what one new host may have. metrics: those that
+    the commands and operations are counted in, None for new ones.
     """
+    metrics = metrics or Metrics()
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     free_places = Places(places)
     # Some are left to reads, however many changes hang.
     changes_places = Places(max(1, places * 3 // 4), within=free_places)
     take_place = TakePlace(free_places, changes_places, _NO_COMMANDS, _LISTS)
-    for middleware in (RequestLog(), door, Head(), BodyLimit(body_bytes), take_place):
+    for middleware in (RequestLog(metrics), door, Head(), BodyLimit(body_bytes), take_place):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
@@ -60,7 +65,8 @@ def create_app(
 
     changes = Changes(executor, journal)
     network = Network(networks, changes)
-    app.add_route("/hosts", HostList(hosts, free_places))
+    host_list = HostList(hosts, free_places)
+    app.add_route("/hosts", host_list)
     app.add_route("/hosts/{name}", Host(hosts, changes, limits))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
@@ -74,4 +80,11 @@ def create_app(
     document = openapi.document(host_schema(limits))
     app.add_route("/openapi.json", OpenApi(document))
     app.add_route("/docs", Docs(document))
+    metrics.watch(
+        host_list.states,
+        lambda: executor.active,
+        lambda: len(health.unsettled()),
+        lambda: len(journal.installs()),
+    )
+    app.add_route("/metrics", Scrape(metrics))
     return app

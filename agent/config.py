@@ -15,6 +15,8 @@ from agent.errors import ConfigError
 # More of anything, seconds or things, is a slip of the pen.
 _MOST = 1_000_000
 VIRT_TYPES = ("auto", "kvm", "qemu")
+LOG_FORMATS = ("text", "json")
+LOG_LEVELS = ("debug", "info", "warning")
 # libvirtd takes 20 connections that have not shown who they are, and has 20 workers.
 MOST_WARM_VIRSH = 16
 UNIX = "unix:"
@@ -75,6 +77,8 @@ class Config:
     virsh_seconds: float = 60.0
     virt_install_seconds: float = 600.0
     ovs_vsctl_seconds: float = 10.0
+    log_format: str = "text"
+    log_level: str = "info"
 
     def __post_init__(self) -> None:
         self._check_access()
@@ -96,8 +100,9 @@ class Config:
                     f"{name}: {getattr(self, name)!r} has one of & < > \" ', which virt-install"
                     " garbles"
                 )
-        if self.virt_type not in VIRT_TYPES:
-            raise ConfigError(f"virt_type: {self.virt_type!r} is none of {', '.join(VIRT_TYPES)}")
+        _one_of("virt_type", self.virt_type, VIRT_TYPES)
+        _one_of("log_format", self.log_format, LOG_FORMATS)
+        _one_of("log_level", self.log_level, LOG_LEVELS)
 
     def _to_check(self) -> "list[dataclasses.Field[Any]]":
         """The fields of numbers and texts, but for texts that may be, and are, empty."""
@@ -165,23 +170,27 @@ def load(path: str | None, overrides: Mapping[str, str | None]) -> Config:
     """Read the settings of a file, None for the defaults, under those of the command line.
 
     overrides: settings by name; a None leaves the file's.
-    Raises ConfigError when the file cannot be read, is not TOML, or has a setting that the
-    agent does not know or of a wrong type.
+    Raises ConfigError, with the file and the line, when the file cannot be read, is not TOML, or
+    has a setting that the agent does not know or of a wrong type.
     """
-    settings = _settings(path) if path is not None else {}
-    settings.update({name: value for name, value in overrides.items() if value is not None})
-    where = f"{path}: " if path is not None else ""
+    settings, text = _settings(path) if path is not None else ({}, "")
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings.update(given)
     fields = {field.name: field for field in dataclasses.fields(Config)}
-    unknown = sorted(set(settings) - set(fields))
-    if unknown:
-        raise ConfigError(
-            f"{where}{unknown[0]}: no such setting; there are {', '.join(sorted(fields))}"
-        )
-    for name, value in settings.items():
-        settings[name] = _typed(where + name, value, fields[name].type)
     try:
+        for name, value in settings.items():
+            if name not in fields:
+                known = ", ".join(sorted(fields))
+                raise ConfigError(f"{name}: no such setting; there are {known}")
+            settings[name] = _typed(name, value, fields[name].type)
         return Config(**settings)
     except ConfigError as error:
+        # The text begins with the setting that is wrong.
+        name = error.detail.partition(":")[0]
+        if path is None or name in given:
+            raise
+        line = _line(text, name)
+        where = f"{path}: " if line is None else f"{path}, line {line}: "
         raise ConfigError(where + error.detail) from error
 
 
@@ -199,14 +208,29 @@ def _check_number(name: str, value: float) -> None:
         raise ConfigError(f"{name}: {value!r} is more than {_MOST}")
 
 
-def _settings(path: str) -> dict[str, Any]:
+def _line(text: str, name: str) -> int | None:
+    """The line of a TOML file, from 1, that sets that setting; tomllib does not tell."""
+    key = re.escape(name)
+    # As `name = ...`, quoted or not, as the table `[name]`, or the first of its dotted names.
+    found = re.search(rf"""^[ \t]*\[*[ \t]*["']?{key}["']?[ \t]*[=.\]]""", text, re.MULTILINE)
+    return None if found is None else text.count("\n", 0, found.start()) + 1
+
+
+def _settings(path: str) -> tuple[dict[str, Any], str]:
+    """The settings of a file, and its text."""
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            text = file.read().decode()
+        return tomllib.loads(text), text
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
+
+
+def _one_of(name: str, value: str, words: tuple[str, ...]) -> None:
+    if value not in words:
+        raise ConfigError(f"{name}: {value!r} is none of {', '.join(words)}")
 
 
 def _typed(name: str, value: Any, wanted: Any) -> Any:

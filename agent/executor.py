@@ -1,5 +1,6 @@
 """Carries changes out: a plan is run whole, or what it made is taken back."""
 
+import contextvars
 import logging
 import threading
 import time
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from agent import leftovers
+from agent import leftovers, trace
 from agent.errors import AgentError, CommandFailed, Interrupted, JournalFailed, Stopping, TooMany
 from agent.journal import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, WAITING, Asked, Journal
 from agent.locks import Claim, Locks
@@ -76,7 +77,7 @@ class Executor:
         be written down, what the facts say against it, or the failure of a step once everything
         that the plan had made was taken back.
         """
-        with self._admitted():
+        with trace.operation(operation), self._admitted():
             plan, turn = self._begin(change, operation, asked)
             self._carry_out(operation, plan, turn)
             try:
@@ -98,7 +99,10 @@ class Executor:
         try:
             if self._active > _MOST_AT_ONCE:
                 raise TooMany(f"{_MOST_AT_ONCE} operations run already; ask again later")
-            plan, turn = self._begin(change, operation, asked)
+            with trace.operation(operation):
+                plan, turn = self._begin(change, operation, asked)
+                # For the log to say what the thread is at work for.
+                context = contextvars.copy_context()
         except BaseException:
             self._leave()
             raise
@@ -115,7 +119,8 @@ class Executor:
                 self._leave()
 
         try:
-            threading.Thread(target=run, name=f"operation {operation}").start()
+            name = f"operation {operation}"
+            threading.Thread(target=context.run, args=(run,), name=name).start()
         except RuntimeError:
             self._locks.release(operation)
             self._leave_turn(turn)
@@ -136,6 +141,11 @@ class Executor:
     def phase(self, operation: str) -> str | None:
         """What an operation that runs now is at, in its command's own words."""
         return self._steps.phase(operation)
+
+    @property
+    def active(self) -> int:
+        """How many changes are being planned or carried out."""
+        return self._active
 
     def drain(self, seconds: float) -> bool:
         """Take no more changes, and wait for those that run to end.

@@ -31,9 +31,13 @@ class Health:
         healthy = all(part["status"] == "ok" for part in parts.values())
         return {"status": "ok" if healthy else "failing", **parts}
 
+    def unsettled(self) -> list[str]:
+        """The operations that could not be settled yet."""
+        return self._settler.unsettled()
+
     def _journal_state(self) -> dict[str, Any]:
         self._journal.check()
-        unsettled = self._settler.unsettled()
+        unsettled = self.unsettled()
         if unsettled:
             raise Unsettled(unsettled)
         return {"unsettled": []}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
-from agent import leftovers
+from agent import leftovers, trace
 from agent.commands.virsh import Virsh
 from agent.config import Config
 from agent.errors import AgentError, Busy, Interrupted, JournalFailed, OutOfReach
@@ -203,6 +203,10 @@ class Installs:
 
     def _proceed(self, install: dict[str, Any], look: InstallLook | None) -> bool | None:
         """Do what an install needs next; answers whether it has ended, None to try again."""
+        with trace.operation(install["id"]):
+            return self._do_next(install, look)
+
+    def _do_next(self, install: dict[str, Any], look: InstallLook | None) -> bool | None:
         needs, why = decide(look)
         operation = install["id"]
         try:

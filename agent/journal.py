@@ -117,6 +117,7 @@ class Journal:
     path: the file, or ":memory:" for tests. days, count: operations that have ended are
         forgotten when they are older, or when there are more. clock: seconds since the epoch.
         uptime: seconds, by a clock that nobody can set.
+    on_end: called with the status that an operation ended with, once it is written down.
     """
 
     def __init__(
@@ -127,8 +128,10 @@ class Journal:
         count: int = 10_000,
         clock: Callable[[], float] = time.time,
         uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        on_end: Callable[[str], None] = lambda status: None,
     ) -> None:
         self._path = path
+        self._on_end = on_end
         self._days = days
         self._count = count
         self._clock = clock
@@ -236,12 +239,21 @@ class Journal:
         no crash can come between the two.
         """
         with self._writing() as db:
+            before = db.execute("select status from operations where id = ?", (operation,))
+            # One that cannot be settled is ended again at every try.
+            new = [row["status"] for row in before] != [status]
             db.execute(
                 "update operations set status = ?, ended = ?, error = ? where id = ?",
                 (status, self._clock(), json.dumps(error) if error else None, operation),
             )
             if status == DONE:
                 self._begin_install(db, operation)
+        if new:
+            self._on_end(status)
+
+    def keep(self, *, days: float, count: int) -> None:
+        """Forget operations that have ended by other limits from now on."""
+        self._days, self._count = days, count
 
     def _begin_install(self, db: sqlite3.Connection, operation: str) -> None:
         row = db.execute(

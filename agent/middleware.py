@@ -9,6 +9,8 @@ import uuid
 import falcon
 from falcon import media
 
+from agent import trace
+from agent.metrics import Metrics
 from agent.places import Places
 
 _log = logging.getLogger("agent.http")
@@ -21,7 +23,10 @@ def client(req: falcon.Request) -> str:
 
 
 class RequestLog:
-    """Gives a request an id, the client's own if it is sane, and logs the answer to it."""
+    """Gives a request an id, the client's own if it is sane, and logs and counts its answer."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Called by Falcon before routing."""
@@ -30,6 +35,7 @@ class RequestLog:
         req.context.id = given if sane else str(uuid.uuid4())
         req.context.began = time.monotonic()
         resp.set_header("X-Request-ID", req.context.id)
+        trace.begin(req.context.id)
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
@@ -39,15 +45,28 @@ class RequestLog:
             # Falcon has refused it by itself (the method WEBSOCKET), before any middleware.
             self.process_request(req, resp)
         seconds = time.monotonic() - req.context.began
+        fields = {
+            "method": req.method,
+            "path": req.path,
+            "status": resp.status_code,
+            "seconds": round(seconds, 6),
+            "client": client(req),
+        }
+        at_work = trace.current()
+        reader = ""
+        if at_work.read_by is not None:
+            reader = f", read by request {at_work.read_by}"
+            fields["read_by"] = at_work.read_by
+        # A change has told its operation to its client; the work itself is done by now.
+        at_work.operation = resp.get_header("X-Operation-ID")
+        path = ascii(req.path)[1:-1]
         _log.info(
-            "%s %s %s: %s in %.3f s, request %s",
-            client(req),
-            req.method,
-            ascii(req.path)[1:-1],
-            resp.status,
-            seconds,
-            req.context.id,
+            "%s %s %s: %s in %.3f s%s",
+            *(fields["client"], req.method, path, resp.status, seconds, reader),
+            extra={"fields": fields},
         )
+        self._metrics.request(req.method, req.uri_template, resp.status_code, seconds)
+        trace.end()
 
 
 class Head:

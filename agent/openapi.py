@@ -155,6 +155,17 @@ def _paths() -> _Json:
             )
         },
         "/health": {"get": _health()},
+        "/metrics": {
+            "get": _read(
+                "getMetrics",
+                "agent",
+                "What the agent counts and measures, for Prometheus.",
+                {
+                    "text/plain": {"schema": {"type": "string"}},
+                    "application/openmetrics-text": {"schema": {"type": "string"}},
+                },
+            )
+        },
         "/openapi.json": {
             "get": _read(
                 "getOpenapi", "agent", "This document.", {JSON: {"schema": {"type": "object"}}}

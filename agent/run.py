@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -19,6 +20,8 @@ _log = logging.getLogger("agent.command")
 # the installer through them.
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _KEPT = ("PATH", "HOME", *_PROXIES, *(name.upper() for name in _PROXIES))
+# What came of a command. "lost": a kept virsh went away, and another is asked the same.
+OUTCOMES = ("ok", "failed", "timeout", "interrupted", "missing", "lost")
 OPERATION_VARIABLE = "STAGING_AGENT_OPERATION"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # How long a command may take to clean up after itself once it was told to stop.
@@ -48,10 +51,17 @@ class Runner:
 
     limits: seconds that a command of each tool may take, by the tool's name; the empty
         name is for every other tool.
+    on_end: called with the argv of each command that has ended, its seconds, and which of
+        OUTCOMES came of it.
     """
 
-    def __init__(self, limits: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        limits: Mapping[str, float],
+        on_end: Callable[[Sequence[str], float, str], None] = lambda argv, seconds, outcome: None,
+    ) -> None:
         self._limits = dict(limits)
+        self._on_end = on_end
         self._lock = threading.Condition()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._interrupted: set[subprocess.Popen[bytes]] = set()
@@ -88,6 +98,7 @@ class Runner:
                 process_group=0,
             )
         except OSError as error:
+            self.ended(argv, began, "missing", change=operation is not None)
             raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
         with self._lock:
             self._running.add(process)
@@ -108,7 +119,12 @@ class Runner:
                 interrupted = process in self._interrupted
                 self._interrupted.discard(process)
                 self._lock.notify_all()
-        seconds = time.monotonic() - began
+        if interrupted or not ended:
+            code, outcome = None, "interrupted" if interrupted else "timeout"
+        else:
+            code = process.returncode
+            outcome = "failed" if code else "ok"
+        seconds = self.ended(argv, began, outcome, code, change=operation is not None)
         stderr = err.decode("utf-8", "replace")
         if interrupted:
             raise Interrupted(argv, None, stderr)
@@ -205,6 +221,40 @@ class Runner:
             interrupted = process in self._interrupted
             self._interrupted.discard(process)
         return interrupted
+
+    def ended(
+        self,
+        argv: Sequence[str],
+        began: float,
+        outcome: str,
+        exit_code: int | None = None,
+        *,
+        change: bool = False,
+    ) -> float:
+        """Log and count a command that has ended; answers the seconds that it took.
+
+        began: on the monotonic clock. outcome: one of OUTCOMES. exit_code: None when it did
+        not end by itself. change: whether it is an operation's. Those of reads are logged as
+        debugging: a line for each would be most of the log of an agent that is polled.
+        """
+        seconds = time.monotonic() - began
+        self._on_end(argv, seconds, outcome)
+        level = logging.INFO if change else logging.DEBUG
+        if _log.isEnabledFor(level):
+            how = outcome if exit_code is None else f"exit {exit_code}"
+            fields = {
+                "command": list(argv),
+                "seconds": round(seconds, 6),
+                "outcome": outcome,
+                "exit_code": exit_code,
+            }
+            text = "%.3f s, %s: %s"
+            _log.log(level, text, seconds, how, shlex.join(argv), extra={"fields": fields})
+        return seconds
+
+    def set_limits(self, limits: Mapping[str, float]) -> None:
+        """Have commands that begin from now on bounded by other limits."""
+        self._limits = dict(limits)
 
     def limit(self, tool: str) -> float:
         """The seconds that a command of a tool may take."""

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ import falcon
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
-from agent import leftovers
+from agent import leftovers, notify
 from agent.app import create_app
 from agent.config import Config
 from agent.console import Consoles
@@ -30,7 +30,10 @@ from agent.installs import Installs
 from agent.journal import Journal
 from agent.listening import greeting, listening
 from agent.locks import Locks
+from agent.logs import Log
+from agent.metrics import Metrics
 from agent.networks import Networks
+from agent.reload import Reloader
 from agent.run import Runner
 from agent.schemas import HostLimits
 from agent.settler import Settler
@@ -53,6 +56,8 @@ _JOURNAL_SECONDS = 2.0
 _FREE_THREADS = 8
 # How long the answers to the last changes may take to leave.
 _ANSWER_SECONDS = 2.0
+# How long the rest of an end may take, such as that of commands which do not heed a signal.
+_END_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Agent:
     """The application, and the parts of it that are started and stopped."""
 
     app: "falcon.App[falcon.Request, falcon.Response]"
+    runner: Runner
     executor: Executor
     settler: Settler
     installs: Installs
@@ -72,11 +78,13 @@ class Agent:
 
 def build(config: Config) -> Agent:
     """Put the agent together; nothing is run or read yet."""
-    runner = Runner(config.limits())
+    metrics = Metrics()
+    runner = Runner(config.limits(), metrics.command)
     journal = Journal(
         Path(config.state_dir) / "journal.sqlite",
         days=config.journal_days,
         count=config.journal_operations,
+        on_end=metrics.operation,
     )
     steps = Steps(runner, journal)
     locks = Locks()
@@ -97,14 +105,15 @@ def build(config: Config) -> Agent:
         executor,
         journal,
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.
-        Health(Hypervisor(Runner(quick.limits()), quick), journal, settler),
+        Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, settler),
         consoles,
         door,
         config.threads,
         config.body_bytes,
         _host_limits(config),
+        metrics,
     )
-    return Agent(app, executor, settler, installs, consoles, journal, virt_type, warm, door)
+    return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
 
 
 def _host_limits(config: Config) -> HostLimits:
@@ -117,9 +126,11 @@ def _host_limits(config: Config) -> HostLimits:
     )
 
 
-def serve(config: Config) -> int:
+def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> int:
     """Serve until SIGTERM or SIGINT, then let what runs end; answers the exit status.
 
+    log: changed with its settings. read_again: reads the settings anew on SIGHUP; None for a
+    SIGHUP that is a SIGTERM.
     A thread may be left whose command hangs: it must not hold the process up.
     Raises ConfigError when the state folder or the address cannot be had, or everybody could
     come in.
@@ -152,12 +163,26 @@ def serve(config: Config) -> int:
         # SIGINT ignored, commands would inherit that, and virt-install has to hear it.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopper.on_signal)
+        on_hangup = stopper.on_signal
+        if read_again is not None:
+
+            def apply(new: Config) -> None:
+                log.configure(new.log_format, new.log_level)
+                agent.runner.set_limits(new.limits())
+                agent.journal.keep(days=new.journal_days, count=new.journal_operations)
+                stopper.seconds = new.stop_seconds
+
+            reloader = Reloader(config, read_again, apply)
+            on_hangup = lambda number, frame: reloader.begin()  # noqa: E731
+        signal.signal(signal.SIGHUP, on_hangup)
         # The loop ends by itself on the stopper's SystemExit; before the loop nothing does.
         with suppress(SystemExit):
             # The socket is open, so clients wait for this and are not turned away.
             _settle(agent)
             threading.Thread(target=_try_virt_type, args=(agent.virt_type,), daemon=True).start()
             print(greeting(listener, config), flush=True)
+            _log.info("ready: answers at %s", config.listen)
+            notify.ready()
             server.run()
         agent.settler.close()
         agent.installs.close()
@@ -173,7 +198,7 @@ class _Stopper:
     def __init__(self, agent: Agent, channels: dict[int, Any], seconds: float) -> None:
         self._agent = agent
         self._channels = channels
-        self._seconds = seconds
+        self.seconds = seconds
         self._thread: threading.Thread | None = None
         self._done = False
         self.clean = False
@@ -187,8 +212,10 @@ class _Stopper:
             self._thread.start()
 
     def _stop(self) -> None:
+        # Once to let operations end, once to take them back.
+        notify.stopping(2 * self.seconds + _END_SECONDS)
         self._agent.consoles.close()
-        self.clean = self._agent.executor.drain(self._seconds)
+        self.clean = self._agent.executor.drain(self.seconds)
         limit = time.monotonic() + _ANSWER_SECONDS
         while time.monotonic() < limit and any(map(_is_busy, list(self._channels.values()))):
             time.sleep(0.01)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from agent import leftovers
+from agent import leftovers, trace
 from agent.errors import AgentError, Busy
 from agent.executor import told
 from agent.journal import DONE, FAILED, UNDONE, UNSETTLED, WAITING, Journal
@@ -104,6 +104,10 @@ class Settler:
                         self._open.pop(operation, None)
 
     def _try(self, operation: str, undoing: bool) -> bool:
+        with trace.operation(operation):
+            return self._settled(operation, undoing)
+
+    def _settled(self, operation: str, undoing: bool) -> bool:
         try:
             record = self._journal.get(operation)
             if record is None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from agent import trace
 from agent.places import Places
 
 T = TypeVar("T")
@@ -39,13 +40,14 @@ class Shared(Generic[T]):
         with self._condition:
             turn = self._next
             if turn is None:
-                mine = self._next = _Round[T]()
+                mine = self._next = _Round[T](trace.current().request)
             since = self._since
         if turn is not None:
             slow = since is not None and time.monotonic() - since > self._usual_seconds
             if slow or not turn.done.wait(self._usual_seconds):
                 with self._places.one():
                     turn.done.wait()
+            trace.shares(turn.reader)
             return turn.answer()
         self._lead(mine)
         return mine.answer(first=True)
@@ -68,9 +70,10 @@ class Shared(Generic[T]):
 
 
 class _Round(Generic[T]):
-    """One read, and those who wait for it."""
+    """One read, and those who wait for it. reader: the request in whose thread it is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: str | None) -> None:
+        self.reader = reader
         self.done = threading.Event()
         self.value: list[T] = []
         self.error: BaseException | None = None

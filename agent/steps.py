@@ -127,6 +127,5 @@ class Steps:
             result = self._runner.run(command.argv, command.stdin, operation, watch)
         finally:
             self._phases.pop(operation, None)
-        _log.info("%.3f s, exit %d: %s", result.seconds, result.exit_code, command)
         ok = result.exit_code == 0 or command.tolerated(result.stderr)
         return Outcome(result.seconds, result.exit_code, ok, result.stdout, result.stderr)

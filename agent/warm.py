@@ -178,17 +178,23 @@ class Warm:
         limit = self._runner.limit("virsh")
         good = False
         interrupted = False
+        outcome = "lost"
         try:
             stdout, stderr = conversation.receive(began + limit)
             result = Result(tuple(argv), 0, stdout, stderr, time.monotonic() - began)
             good = not _DISCONNECTED.search(stderr) and not _out_of_reach(argv, result)
+            outcome = "ok" if good else "lost"
         except Late as late:
+            outcome = "timeout"
             _log.warning("past its limit of %g s, killed: %s", limit, argv)
             raise CommandTimeout(argv, limit, late.stderr) from late
         except Lost as lost:
             _log.info("a kept virsh is replaced: %s", lost.detail)
         finally:
             interrupted = self._give_back(conversation, good)
+            # virsh says 0 when its input ends, whatever came of what it was asked.
+            code = 0 if good else None
+            self._runner.ended(argv, began, "interrupted" if interrupted else outcome, code)
         if interrupted:
             raise Interrupted(argv, None, "")
         return result if good else None

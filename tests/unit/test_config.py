@@ -105,6 +105,8 @@ def test_the_limits_of_each_tool() -> None:
         ('pool = ""', "pool: '' is empty or not printable"),
         ('pool = "a\\nb"', r"pool: 'a\nb' is empty or not printable"),
         ('virt_type = "xen"', "virt_type: 'xen' is none of auto, kvm, qemu"),
+        ('log_format = "xml"', "log_format: 'xml' is none of text, json"),
+        ('log_level = "INFO"', "log_level: 'INFO' is none of debug, info, warning"),
         ('state_dir = "run"', "state_dir: 'run' is not an absolute path"),
         ('pool_path = "images"', "pool_path: 'images' is not an absolute path"),
         (
@@ -116,7 +118,7 @@ def test_the_limits_of_each_tool() -> None:
         ("socket_mode = 432", "socket_mode: 432 is not a string"),
         ('tokens_file = "tokens"', "tokens_file: 'tokens' is not an absolute path"),
         (
-            'tokens_file = "/t"\nno_authentication = true',
+            'no_authentication = true\ntokens_file = "/t"',
             "no_authentication: it contradicts tokens_file; set one of them",
         ),
         ("no_authentication = 1", "no_authentication: 1 is not true or false"),
@@ -147,7 +149,50 @@ def test_a_setting_that_cannot_be(file: Path, toml: str, message: str) -> None:
     file.write_text(toml)
     with pytest.raises(ConfigError) as caught:
         load(str(file), {})
-    assert caught.value.detail == f"{file}: {message}"
+    assert caught.value.detail == f"{file}, line 1: {message}"
+
+
+@pytest.mark.parametrize(
+    ("toml", "line"),
+    [
+        ('# threads = 1\nbridge = "threads"\n\n  threads=0\n', 4),
+        ('pool = "a"\r\n"threads" = 0\r\n', 2),
+        ("virsh_seconds = 1\n'threads' = 0", 2),
+        ("\tthreads\t= 0", 1),
+        ('pool = """a\\\n"""\nthreads = 0', 3),
+    ],
+)
+def test_the_line_of_a_setting(file: Path, toml: str, line: int) -> None:
+    file.write_bytes(toml.encode())
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {})
+    assert caught.value.detail == f"{file}, line {line}: threads: 0 is not more than 0"
+
+
+@pytest.mark.parametrize(
+    ("toml", "line"),
+    [("threads = 1\n[tables]\na = 1", 2), ("threads = 1\n\n[[tables]]", 3), ("tables.a = 1", 1)],
+)
+def test_the_line_of_a_table(file: Path, toml: str, line: int) -> None:
+    file.write_text(toml)
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {})
+    message = f"tables: no such setting; there are {SETTINGS}"
+    assert caught.value.detail == f"{file}, line {line}: {message}"
+
+
+def test_the_first_of_two_wrong_settings_is_told(file: Path) -> None:
+    file.write_text("threads = 1.5\nabc = 1\n")
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {})
+    assert caught.value.detail == f"{file}, line 1: threads: 1.5 is not an integer"
+
+
+def test_an_option_over_a_file_is_told_without_it(file: Path) -> None:
+    file.write_text('listen = "127.0.0.1:1"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {"listen": "8420"})
+    assert caught.value.detail == "listen: '8420' is not ADDRESS:PORT"
 
 
 def test_an_option_that_cannot_be() -> None:
@@ -172,6 +217,7 @@ def test_a_folder_for_a_file(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b"listen", "Expected '=' after a key in a key/value pair (at end of document)"),
+        (b"threads = 4\nlisten = \n", "Invalid value (at line 2, column 10)"),
         (b"\xff", "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
     ],
 )

@@ -41,6 +41,7 @@ def test_the_routes_are_the_documented_ones(agent: Agent) -> None:
         "/health": {"GET"},
         "/openapi.json": {"GET"},
         "/docs": {"GET"},
+        "/metrics": {"GET"},
     }
 
 
@@ -133,7 +134,11 @@ def test_the_log_has_a_line_for_every_request(
     caplog.set_level("INFO", "agent.http")
     agent("GET", "/a%0Ab", headers={"X-Request-ID": "one"})
     (line,) = caplog.messages
-    assert re.fullmatch(r"127\.0\.0\.1 GET /a\\nb: 404 Not Found in \d\.\d{3} s, request one", line)
+    assert re.fullmatch(r"127\.0\.0\.1 GET /a\\nb: 404 Not Found in \d\.\d{3} s", line)
+    (record,) = caplog.records
+    fields = vars(record)["fields"]
+    assert fields.pop("seconds") >= 0
+    assert fields == {"method": "GET", "path": "/a\nb", "status": 404, "client": "127.0.0.1"}
 
 
 NO_NETWORKS = Read("net-list --all --uuid", virsh("empty-net-list-uuid"))

@@ -1,16 +1,20 @@
 """The log: lines in order, none waited for, those dropped told."""
 
 import io
+import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from agent import logs
+from agent import logs, trace
 
 from .test_run import wait_until
 
@@ -34,7 +38,119 @@ def test_every_line_is_written_in_order(monkeypatch: pytest.MonkeyPatch) -> None
     assert lines == [f"agent.test: line {number}" for number in range(1000)]
     rest = written.getvalue().splitlines()[1000:]
     assert rest[0].partition(" ERROR ")[2] == "agent.test: unforeseen"
-    assert (rest[1], rest[-1]) == ("Traceback (most recent call last):", "ValueError: a reason")
+    assert (rest[1], rest[-1]) == (
+        "    Traceback (most recent call last):",
+        "    ValueError: a reason",
+    )
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the log writes to stderr."""
+    stderr = io.StringIO()
+    # pytest sets sys.stderr anew for the test itself.
+    monkeypatch.setattr(logs, "sys", SimpleNamespace(stderr=stderr))
+    return stderr
+
+
+def objects(written: io.StringIO) -> list[dict[str, Any]]:
+    """The log's lines, each of which has to be an object."""
+    return [json.loads(line) for line in written.getvalue().split("\n")[:-1]]
+
+
+def test_json_is_an_object_a_line(written: io.StringIO) -> None:
+    with logs.to_stderr("json"):
+        _log.info("a\nb %s", "\x1b[0m żółw \u2028", extra={"fields": {"status": 200}})
+    (line,) = objects(written)
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
+    assert line == {
+        "level": "info",
+        "logger": "agent.test",
+        "message": "a\nb \x1b[0m żółw \u2028",
+        "status": 200,
+    }
+    assert written.getvalue().isascii()
+
+
+def test_an_exception_is_one_line_of_json(written: io.StringIO) -> None:
+    with logs.to_stderr("json"):
+        try:
+            raise ValueError("a\nreason")
+        except ValueError:
+            _log.exception("unforeseen")
+    (line,) = objects(written)
+    assert (line["level"], line["message"]) == ("error", "unforeseen")
+    assert line["exception"].startswith("Traceback (most recent call last):\n")
+    assert line["exception"].endswith("\nValueError: a\nreason")
+
+
+FORGED = "2026-01-01 00:00:00,000 INFO agent: forged"
+
+
+@pytest.mark.parametrize("between", ["\n", "\r", "\x0b", "\x85", "\u2028"])
+def test_nobody_forges_a_line_of_text(written: io.StringIO, between: str) -> None:
+    """Neither in a message nor as the text of an error."""
+    with logs.to_stderr():
+        _log.info("a%s", between + FORGED)
+        try:
+            raise ValueError(between + FORGED)
+        except ValueError:
+            _log.exception("b")
+    lines = written.getvalue().splitlines()
+    assert [line for line in lines if line.startswith("2026-01-01 00:00:00,000")] == []
+    escaped = between.encode("unicode_escape").decode()
+    assert lines[0].endswith(f"INFO agent.test: a{escaped}{FORGED}")
+    assert lines[-1] == f"    {FORGED}"
+
+
+def test_a_line_says_what_its_thread_is_at_work_for(written: io.StringIO) -> None:
+    with logs.to_stderr() as log:
+        trace.begin("one")
+        _log.info("a")
+        with trace.operation("two"):
+            _log.info("operation two begins")
+            log.configure("json", "info")
+            _log.info("b")
+        trace.end()
+        _log.info("c")
+    first, second, third, last = written.getvalue().splitlines()
+    # The writer may be late, and the form of the first two either.
+    assert "one" in first
+    assert "two" not in first
+    assert "one" in second
+    assert "two" in second
+    ids = {"request_id": "one", "operation": "two"}
+    assert {name: json.loads(third).get(name) for name in ids} == ids
+    assert {name: json.loads(last).get(name) for name in ids} == dict.fromkeys(ids)
+
+
+def test_text_ends_with_the_ids_that_it_does_not_have(written: io.StringIO) -> None:
+    with logs.to_stderr():
+        trace.begin("one")
+        with trace.operation("two"):
+            _log.info("one")
+            _log.info("operation two begins")
+        trace.end()
+    told = [line.partition("agent.test: ")[2] for line in written.getvalue().splitlines()]
+    assert told == ["one, request one, operation two", "operation two begins, request one"]
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [
+        ("debug", ["debug", "info", "warning"]),
+        ("info", ["info", "warning"]),
+        ("warning", ["warning"]),
+    ],
+)
+def test_a_level(written: io.StringIO, level: str, told: list[str]) -> None:
+    """It is the agent's own; of the libraries' lines those of debugging never come."""
+    with logs.to_stderr("json") as log:
+        log.configure("json", level)
+        for each in ("debug", "info", "warning"):
+            getattr(_log, each)(each)
+        logging.getLogger("other").debug("not this")
+    assert [line["level"] for line in objects(written)] == told
 
 
 class Stopped(io.StringIO):

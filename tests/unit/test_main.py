@@ -130,3 +130,89 @@ def test_it_serves_until_it_is_told_to_stop(
     assert agent.returncode == 0
     assert "INFO agent: stopped; hosts go on running\n" in log
     assert os.stat(tmp_path / "state").st_mode & 0o777 == 0o700
+
+
+class Systemd:
+    """An agent, and the messages that it sends to systemd."""
+
+    def __init__(self, environment: dict[str, str], folder: Path, *arguments: str) -> None:
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._listener.bind(str(folder / "notify"))
+        self._listener.settimeout(60)
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "agent", "serve", *arguments),
+                *(f"--state-dir={folder / 'state'}", "--listen=127.0.0.1:0"),
+            ],
+            env={**environment, "NOTIFY_SOCKET": str(folder / "notify")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def told(self) -> str:
+        """The next message."""
+        return self._listener.recv(1024).decode()
+
+    def end(self) -> list[str]:
+        """What it logged of itself, once it has ended, without the times."""
+        _, log = self.process.communicate(timeout=60)
+        lines = [line.split(" ", 2)[2] for line in log.splitlines()]
+        return [line for line in lines if " agent: " in line]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(60)
+        self._listener.close()
+
+
+def test_systemd_is_told(environment: dict[str, str], tmp_path: Path) -> None:
+    """And settings that are read again are in force before it is told that they are."""
+    config = tmp_path / "agent.toml"
+    config.write_text("stop_seconds = 5\nvirt_type = 'qemu'\n")
+    systemd = Systemd(environment, tmp_path, f"--config={config}")
+    try:
+        assert systemd.told() == "READY=1"
+        config.write_text("stop_seconds = 7\nvirt_type = 'qemu'\nthreads = 3\n")
+        systemd.process.send_signal(signal.SIGHUP)
+        assert systemd.told().startswith("RELOADING=1\nMONOTONIC_USEC=")
+        assert systemd.told() == "READY=1"
+        config.write_text("stop_seconds = 7\nvirt_type = 'xen'\n")
+        systemd.process.send_signal(signal.SIGHUP)
+        assert systemd.told().startswith("RELOADING=1\n")
+        assert systemd.told() == "READY=1"
+        systemd.process.terminate()
+        assert systemd.told() == "STOPPING=1\nEXTEND_TIMEOUT_USEC=34000000"
+        log = systemd.end()
+    finally:
+        systemd.close()
+    assert systemd.process.returncode == 0
+    assert log == [
+        "INFO agent: ready: answers at 127.0.0.1:0",
+        "INFO agent: the settings were read again: stop_seconds is 7.0",
+        "WARNING agent: changed, but not before a restart: threads",
+        f"ERROR agent: the settings stay as they were: {config}, line 2:"
+        " virt_type: 'xen' is none of auto, kvm, qemu",
+        "INFO agent: stopped; hosts go on running",
+    ]
+
+
+def test_without_a_file_a_hangup_is_the_end(environment: dict[str, str], tmp_path: Path) -> None:
+    systemd = Systemd(environment, tmp_path)
+    try:
+        assert systemd.told() == "READY=1"
+        systemd.process.send_signal(signal.SIGHUP)
+        assert systemd.told().startswith("STOPPING=1\n")
+        log = systemd.end()
+    finally:
+        systemd.close()
+    assert (systemd.process.returncode, log[-1]) == (0, "INFO agent: stopped; hosts go on running")
+
+
+def test_a_wrong_setting_ends_the_start(environment: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text("# mine\nthreads = 0\n")
+    ended = serve(environment, f"--config={config}")
+    message = f"agent: {config}, line 2: threads: 0 is not more than 0\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)

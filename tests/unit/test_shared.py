@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from agent import trace
 from agent.errors import CommandFailed, NotFound, TooMany
 from agent.places import Places
 from agent.shared import Shared
@@ -186,3 +187,33 @@ def test_a_read_that_hangs_leaves_threads_to_others(pool: ThreadPoolExecutor) ->
     again = scene.ask(1)
     scene.begun(3).ends.set_result("newest")
     assert again[0].result(20) == "newest"
+
+
+def test_a_request_knows_whose_read_it_shares() -> None:
+    """The one that reads for others, too, is answered by its own."""
+    reads = Reads()
+    shared = Shared(reads, Places(0), 60.0)
+    told: dict[str, str | None] = {}
+
+    def request(name: str) -> None:
+        trace.begin(name)
+        shared()
+        told[name] = trace.current().read_by
+
+    threads = [threading.Thread(target=request, args=(name,)) for name in ("a", "b", "c")]
+    threads[0].start()
+    wait_until(lambda: len(reads.begun) == 1)
+    threads[1].start()
+    wait_until(lambda: shared._next is not None)
+    threads[2].start()
+    wait_until(lambda: threads[2].is_alive() and "c" not in told)
+    for number in range(2):
+        wait_until(lambda: len(reads.begun) > number)  # noqa: B023 - used at once
+        reads.begun[number].ends.set_result("rows")
+    for thread in threads:
+        thread.join(20)
+    assert told in (
+        {"a": None, "b": None, "c": "b"},
+        # It came after that read had begun, and so did its own.
+        {"a": None, "b": None, "c": None},
+    )

@@ -16,6 +16,7 @@ from agent.hosts import Hosts
 from agent.hypervisor import Hypervisor
 from agent.journal import Journal
 from agent.locks import Locks
+from agent.metrics import Metrics
 from agent.networks import Networks
 from agent.run import Runner
 from agent.settler import Settler
@@ -49,9 +50,10 @@ class Agent:
     ) -> None:
         self.fp = fp
         self.unsettled: list[str] = []
-        runner = Runner(CONFIG.limits())
+        metrics = Metrics()
+        runner = Runner(CONFIG.limits(), metrics.command)
         hypervisor = Hypervisor(runner, CONFIG, mark=lambda: "MARK")
-        self.journal = Journal(path, clock=lambda: NOW)
+        self.journal = Journal(path, clock=lambda: NOW, on_end=metrics.operation)
         self.locks = Locks()
         steps = Steps(runner, self.journal)
         self.settler = Settler(steps, self.journal, self.locks)
@@ -66,6 +68,7 @@ class Agent:
             Health(hypervisor, self.journal, self.settler),
             Consoles(hypervisor, CONFIG),
             Door(config),
+            metrics=metrics,
         )
         self.app = app
         self._client = falcon.testing.TestClient(app)

@@ -1,0 +1,244 @@
+"""What is counted, and how a scrape is answered."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent import metrics
+from agent.errors import NotFound
+from agent.metrics import Bounded, Metrics, verb
+from agent.run import OUTCOMES, Runner
+
+from .four_changes import CASES
+from .processes import wait_until
+from .test_http_async import expect_steps
+from .web import LIST, STATES, Agent
+
+Samples = dict[tuple[str, ...], float]
+
+
+def samples(text: str) -> Samples:
+    """The agent's own samples, by name and the values of labels in the order of their names."""
+    return {
+        (sample.name.removeprefix("staging_agent_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.startswith("staging_agent_")
+        and not sample.name.endswith(("_created", "_bucket", "_sum"))
+    }
+
+
+def scrape(agent: Agent) -> Samples:
+    answer = agent("GET", "/metrics")
+    assert answer.status_code == 200
+    return samples(answer.text)
+
+
+def of(found: Samples, *names: str) -> Samples:
+    return {key: value for key, value in found.items() if key[0] in names}
+
+
+STATES_OF_NONE = {
+    ("hosts", state): 0.0
+    for state in (
+        *("running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended"),
+    )
+}
+
+
+@pytest.fixture
+def hosts(agent: Agent) -> None:
+    agent.reads(STATES, LIST)
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_scrape(agent: Agent) -> None:
+    answer = agent("GET", "/metrics")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    # The read for it is counted when it is told already.
+    assert samples(answer.text) == {
+        **STATES_OF_NONE,
+        ("hosts", "running"): 2,
+        ("hosts", "shut off"): 2,
+        ("libvirt_up",): 1,
+        ("journal_up",): 1,
+        ("installs_running",): 0,
+        ("operations_running",): 0,
+        ("operations_unsettled",): 0,
+        ("operations_total", "done"): 0,
+        ("operations_total", "undone"): 0,
+        ("operations_total", "failed"): 0,
+        ("operations_total", "unsettled"): 0,
+    }
+    assert "\nprocess_resident_memory_bytes " in answer.text
+
+
+@pytest.mark.usefixtures("hosts")
+def test_every_metric_says_what_it_is(agent: Agent) -> None:
+    text = agent("GET", "/metrics").text
+    for family in text_string_to_metric_families(text):
+        assert family.documentation, family.name
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_scraper_that_asks_for_openmetrics_gets_it(agent: Agent) -> None:
+    answer = agent("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=")
+    assert answer.text.endswith("\n# EOF\n")
+
+
+def test_requests_go_by_their_route_and_never_by_their_path(agent: Agent) -> None:
+    for _ in range(2):
+        agent.reads(LIST)
+    agent("GET", "/hosts/nope")
+    agent("GET", "/hosts/neither")
+    agent("GET", "/nowhere/at/all")
+    agent("HEAD", "/operations")
+    agent("PATCH", "/operations")
+    agent.reads(STATES, LIST)
+    found = scrape(agent)
+    assert of(found, "requests_total") == {
+        ("requests_total", "GET", "/hosts/{name}", "404"): 2,
+        ("requests_total", "GET", "none", "404"): 1,
+        ("requests_total", "HEAD", "/operations", "200"): 1,
+        ("requests_total", "PATCH", "/operations", "405"): 1,
+    }
+    assert found["request_duration_seconds_count", "GET", "/hosts/{name}"] == 2
+
+
+def test_a_change_is_counted_with_its_commands(agent: Agent) -> None:
+    case = CASES["delete-network"]
+    case.expect(agent)
+    expect_steps(agent, case)
+    assert case.ask(agent).status_code == 200
+    agent.reads(STATES, LIST)
+    found = scrape(agent)
+    assert found["operations_total", "done"] == 1
+    for word in ("net-destroy", "net-undefine"):
+        assert found["commands_total", "ok", "virsh", word] == 1
+        assert found["command_duration_seconds_count", "virsh", word] == 1
+
+
+def test_without_libvirt_the_hosts_are_left_out(agent: Agent) -> None:
+    agent.out_of_reach(STATES, LIST)
+    found = scrape(agent)
+    assert of(found, "libvirt_up", "hosts", "journal_up") == {
+        ("libvirt_up",): 0,
+        ("journal_up",): 1,
+    }
+
+
+@pytest.mark.usefixtures("hosts")
+def test_without_a_journal_the_installs_are_left_out(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> list[str]:
+        raise OSError("nobody foresaw it")
+
+    monkeypatch.setattr(agent.journal, "installs", fail)
+    found = scrape(agent)
+    assert of(found, "libvirt_up", "installs_running", "journal_up") == {
+        ("libvirt_up",): 1,
+        ("journal_up",): 0,
+    }
+
+
+def test_a_state_of_a_newer_virsh_is_told(agent: Agent) -> None:
+    counted = Metrics()
+    counted.watch(lambda: ["dormant", "running"], lambda: 3, lambda: 2, lambda: 1)
+    found = samples(counted.answer("")[0].decode())
+    assert of(found, "hosts", "operations_running", "operations_unsettled", "installs_running") == {
+        **STATES_OF_NONE,
+        ("hosts", "running"): 1,
+        ("hosts", "dormant"): 1,
+        ("operations_running",): 3,
+        ("operations_unsettled",): 2,
+        ("installs_running",): 1,
+    }
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_libvirt_that_hangs_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, gate: threading.Event
+) -> None:
+    monkeypatch.setattr(metrics, "_ASK_SECONDS", 0.05)
+    counted = Metrics()
+
+    def hang() -> list[str]:
+        gate.wait(60)
+        return []
+
+    counted.watch(hang, lambda: 0, lambda: 0, lambda: 0)
+    found = samples(counted.answer("")[0].decode())
+    assert of(found, "libvirt_up", "hosts") == {("libvirt_up",): 0}
+
+
+def test_a_question_that_hangs_is_asked_once(gate: threading.Event) -> None:
+    asked: list[int] = []
+
+    def question() -> int:
+        asked.append(1)
+        gate.wait(60)
+        return len(asked)
+
+    bounded = Bounded(question, 0.05)
+    assert [bounded(), bounded(), bounded()] == [None] * 3
+    assert asked == [1]
+    gate.set()
+    # Answered at last, it is asked anew.
+    wait_until(lambda: bounded() == 2)
+
+
+def test_a_question_that_fails_has_no_answer() -> None:
+    def question() -> int:
+        raise NotFound("no")
+
+    assert Bounded(question, 20.0)() is None
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [
+        (("virsh", "--connect=qemu:///system", "start", "--domain=a"), "start"),
+        (("virsh", "--connect=qemu:///system", "domstats --state"), "domstats"),
+        (("virsh", "--connect=qemu:///system", "list --all; echo MARK"), "list"),
+        (("virsh", "--connect=qemu:///system", "nodememstats; echo MARK"), "nodememstats"),
+        (("virsh", "--connect=qemu:///system", ""), "other"),
+        (("virsh", "--connect=qemu:///system"), "other"),
+        (("ovs-vsctl", "--timeout=10", "--may-exist", "add-br", "br0"), "add-br"),
+        (("ovs-vsctl", "--timeout=10", "Odd/Word"), "other"),
+        (("ovs-appctl", "--timeout=5", "--target=ovs-vswitchd", "version"), "version"),
+        (("qemu-img", "info", "--output=json", "/a"), "info"),
+        (("virt-install", "--connect=qemu:///system", "--name=a"), ""),
+        (("find", "/var/log/a", "-delete"), ""),
+    ],
+)
+def test_a_verb(argv: tuple[str, ...], word: str) -> None:
+    assert verb(argv) == word
+
+
+def test_every_outcome_of_a_command() -> None:
+    ended: list[tuple[str, str]] = []
+    runner = Runner({"": 0.3}, lambda argv, seconds, outcome: ended.append((argv[-1], outcome)))
+    runner.run(("true",))
+    runner.run(("false",))
+    with pytest.raises(Exception, match="past its limit"):
+        runner.run(("sleep", "60"))
+    with pytest.raises(Exception, match="cannot be run"):
+        runner.run(("no-such-tool-anywhere",))
+    assert ended == [
+        ("true", "ok"),
+        ("false", "failed"),
+        ("60", "timeout"),
+        ("no-such-tool-anywhere", "missing"),
+    ]
+    assert {outcome for _, outcome in ended} < set(OUTCOMES)

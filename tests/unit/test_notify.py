@@ -1,0 +1,59 @@
+"""What systemd is told, on a socket of the test's own."""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import notify
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield listener
+
+
+def test_ready(systemd: socket.socket) -> None:
+    notify.ready()
+    assert systemd.recv(1024) == b"READY=1"
+
+
+def test_reloading(systemd: socket.socket) -> None:
+    notify.reloading()
+    assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d{6,}", systemd.recv(1024))
+
+
+def test_stopping_says_how_long_it_may_take(systemd: socket.socket) -> None:
+    notify.stopping(1.5)
+    assert systemd.recv(1024) == b"STOPPING=1\nEXTEND_TIMEOUT_USEC=1500000"
+
+
+def test_a_name_of_the_kernel_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(f"\0{tmp_path}")
+        listener.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{tmp_path}")
+        notify.ready()
+        assert listener.recv(1024) == b"READY=1"
+
+
+def test_without_systemd_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify.ready()
+
+
+def test_a_systemd_that_is_gone_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    notify.ready()
+    assert caplog.messages == [
+        f"systemd cannot be told 'READY=1' at {tmp_path / 'gone'}:"
+        " [Errno 2] No such file or directory"
+    ]
