@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from . import world
+from . import stack, world
 from .daemon import Agent, serving
 from .world import World
 
@@ -85,10 +85,14 @@ def test_the_agent_keeps_its_contract(own_world: World, agent: Agent, tmp_path: 
     assert "Traceback" not in agent.log()
 
 
+_GET = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())"
+
+
 def _done(own_world: World, agent: Agent) -> dict[str, int]:
     """How many changes the journal has as done, by method and what they are of."""
     url = f"http://{agent.address}/operations?status=done&limit=500"
-    operations: list[dict[str, Any]] = json.loads(own_world.run("curl", "--silent", url))
+    told = stack.tool(*own_world.python("-c", _GET, url))
+    operations: list[dict[str, Any]] = json.loads(told)
     counts: dict[str, int] = {}
     for each in operations:
         of = "hosts" if each["host"] is not None else "networks"
