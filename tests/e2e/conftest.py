@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sh
 
-from . import private, stack
+from . import libvirtd, stack
 from .daemon import PROJECT, Agent, every, running, serving
 from .faults import FAULTS, Faults
 
@@ -86,18 +86,10 @@ def agent(whole_stack: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def libvirt() -> Iterator[private.Libvirt]:
+def libvirt() -> Iterator[libvirtd.Libvirt]:
     """A libvirtd of the test's own, with a pool."""
-    new = private.Libvirt()
-    try:
-        stack.tool(*new.enter, "virtlogd", "--daemon")
-        new.start()
-        new.virsh("pool-define-as", private.POOL, "dir", "--target", private.IMAGES)
-        new.virsh("pool-start", private.POOL)
-        new.virsh("pool-autostart", private.POOL)
+    with libvirtd.running() as new:
         yield new
-    finally:
-        new.close()
 
 
 @pytest.fixture

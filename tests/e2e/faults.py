@@ -46,7 +46,7 @@ class Faults:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        self._folder = folder
+        self.folder = folder
         for name in ("virsh", "virt-install", "ovs-vsctl", "find"):
             self.replace(name, _WRAPPER)
         self.none()
@@ -54,7 +54,7 @@ class Faults:
     @property
     def path(self) -> str:
         """The PATH on which the wrappers come first."""
-        return f"{self._folder}:{os.environ['PATH']}"
+        return f"{self.folder}:{os.environ['PATH']}"
 
     def at(self, word: str, nth: int, how: str) -> None:
         """Go wrong at the nth call from now on that has a word in it, the tool's name included.
@@ -63,8 +63,8 @@ class Faults:
         SIGINT too, "hang-during" or "hang-after" it, or "always" for every call of any word.
         """
         for name in ("calls", "hangs"):
-            (self._folder / name).unlink(missing_ok=True)
-        (self._folder / "fault").write_text(f"{word} {nth} {how}\n")
+            (self.folder / name).unlink(missing_ok=True)
+        (self.folder / "fault").write_text(f"{word} {nth} {how}\n")
 
     def at_operation(self, nth: int, how: str) -> None:
         """Go wrong at the nth command of plans from now on, not at what is read for them."""
@@ -73,7 +73,7 @@ class Faults:
     def meanwhile(self, word: str, script: str) -> None:
         """Run a shell script right before the next call that has a word in it."""
         self.at(word, 1, "meanwhile")
-        (self._folder / "meanwhile").write_text(script)
+        (self.folder / "meanwhile").write_text(script)
 
     def none(self) -> None:
         """Go wrong no more."""
@@ -81,15 +81,15 @@ class Faults:
 
     def replace(self, tool: str, script: str) -> None:
         """Put another script in the place of a wrapper."""
-        path = self._folder / tool
+        path = self.folder / tool
         path.write_text(script)
         path.chmod(0o755)
 
     def calls(self) -> int:
         """How many calls had the word in them."""
-        path = self._folder / "calls"
+        path = self.folder / "calls"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
     def hangs(self) -> bool:
         """Whether the call that hangs does so by now."""
-        return (self._folder / "hangs").exists()
+        return (self.folder / "hangs").exists()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from . import private, stack
+from . import libvirtd, stack
 from .daemon import Agent, serving
-from .private import LOGS, Libvirt
+from .libvirtd import LOGS, Libvirt
 from .stack import own
 
 NAME, OTHER = own("ns"), own("other")
@@ -19,7 +19,7 @@ BODY = {"memory": 256, "disks": [1], "networks": [], "install": True}
 @pytest.fixture
 def agent(libvirt: Libvirt, tmp_path: Path) -> Iterator[Agent]:
     """An agent of this libvirtd."""
-    with serving(private.agent(libvirt, tmp_path / "agent")) as started:
+    with serving(libvirtd.agent(libvirt, tmp_path / "agent")) as started:
         yield started
 
 

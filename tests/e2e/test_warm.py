@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from . import private, stack
+from . import libvirtd, stack
 from .daemon import Agent, serving
-from .private import Libvirt
+from .libvirtd import Libvirt
 
 StartAgent = Callable[..., Agent]
 CLIENTS = 8
@@ -55,7 +55,7 @@ def _words(process: Path) -> list[bytes]:
 @pytest.fixture
 def private_agent(libvirt: Libvirt, tmp_path: Path) -> Iterator[Agent]:
     """An agent of a libvirtd that may be killed."""
-    with serving(private.agent(libvirt, tmp_path / "agent")) as started:
+    with serving(libvirtd.agent(libvirt, tmp_path / "agent")) as started:
         yield started
 
 

@@ -1,0 +1,176 @@
+"""A libvirtd of the tests' own: the machine's must not be stopped.
+
+It has a mount namespace with empty folders for its state, where the agent and every virsh of
+these tests run too. The network is the machine's, unless the switch is its own as well.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sh
+
+from . import stack
+from .daemon import PROJECT, Agent
+from .stack import own
+
+POOL = own("inside")
+IMAGES, LOGS = "/var/lib/libvirt/images/inside", "/var/log/libvirt/qemu"
+# Of /run all is hidden but, unless the switch is to be the tests' own as well, Open vSwitch's
+# socket, which is put aside on /mnt for a moment.
+PREPARE = f"""
+set -e
+[ "$1" = own-switch ] || mount --bind /run/openvswitch /mnt
+for folder in /run /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
+    [ ! -d "$folder" ] || mount -t tmpfs -o mode=755 none "$folder"
+done
+mkdir -p /run/lock /run/openvswitch /var/lib/libvirt/boot {IMAGES} {LOGS}
+if [ "$1" != own-switch ]; then
+    mount --bind /mnt /run/openvswitch
+    umount /mnt
+fi
+echo ready
+exec sleep infinity
+"""
+
+
+class Libvirt:
+    """A libvirtd of the tests' own, with a pool.
+
+    own_switch: with an Open vSwitch of its own, too, and a network namespace for both of them.
+    """
+
+    def __init__(self, *, own_switch: bool = False) -> None:
+        net = ("--net",) if own_switch else ()
+        switch = "own-switch" if own_switch else "the-machines"
+        words = ("unshare", "--mount", *net, "--propagation=private", "sh", "-c", PREPARE)
+        words = (*words, "sh", switch)
+        self._holder = subprocess.Popen(words, stdout=subprocess.PIPE)
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == b"ready\n"
+        self.root = Path(f"/proc/{self._holder.pid}/root")
+        # The words before a command that is to run in there, without another process.
+        self.enter = ("nsenter", f"--target={self._holder.pid}", "--mount")
+        # As the daemons are run, in their network.
+        self.inside = (*self.enter, *net)
+
+    def virsh(self, *words: str, stdin: str = "") -> str:
+        """Run virsh on this libvirtd."""
+        return stack.tool(*self.enter, "virsh", "--connect=qemu:///system", *words, stdin=stdin)
+
+    def state(self, domain: str) -> str:
+        """A domain's state, and why it is in it."""
+        return self.virsh("domstate", "--reason", domain).strip()
+
+    def start(self) -> None:
+        """Start libvirtd, and wait until it answers."""
+        stack.tool(*self.inside, "libvirtd", "--daemon")
+        stack.wait_for(self._answers, "a libvirtd that answers")
+
+    @property
+    def process(self) -> int:
+        """libvirtd's process."""
+        return int((self.root / "run/libvirtd.pid").read_text())
+
+    def end(self, number: signal.Signals) -> None:
+        """End libvirtd; its machines go on."""
+        process = self.process
+        os.kill(process, number)
+        stack.wait_for(lambda: process not in self._processes(), "an end to libvirtd")
+
+    def close(self) -> None:
+        """End everything that runs in there."""
+        if not self._answers():
+            # QEMU outlives it, and is its to end.
+            self.start()
+        for name in self.virsh("list", "--all", "--name").split():
+            for words in (("destroy", name), ("undefine", "--managed-save", name)):
+                stack.tolerant(self.virsh, *words)
+
+        def ended() -> bool:
+            left = [number for number in self._processes() if number != self._holder.pid]
+            for number in left:
+                os.kill(number, signal.SIGKILL)
+            return not left
+
+        stack.wait_for(ended, "an end to what ran with the tests' own libvirtd")
+        self._holder.kill()
+        self._holder.wait(60)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.virsh("version", "--daemon"))
+        except sh.ErrorReturnCode:
+            return False
+
+    def _processes(self) -> list[int]:
+        """Every process in there, but not QEMU's, which has a namespace of its own."""
+        space = os.readlink(f"/proc/{self._holder.pid}/ns/mnt")
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(folder / "ns/mnt") == space:
+                    found.append(int(folder.name))
+            except OSError:
+                pass
+        return found
+
+
+class Switch:
+    """An Open vSwitch beside a libvirtd of the tests' own, with the bridge `BRIDGE`."""
+
+    def __init__(self, libvirt: Libvirt) -> None:
+        self._libvirt = libvirt
+        self._folder = libvirt.root / "run/openvswitch"
+        schema = "/usr/share/openvswitch/vswitch.ovsschema"
+        stack.tool(*libvirt.inside, "ovsdb-tool", "create", "/run/openvswitch/conf.db", schema)
+        stack.tool(
+            *(*libvirt.inside, "ovsdb-server", "--remote=punix:/run/openvswitch/db.sock"),
+            *("--pidfile", "--detach", "--log-file=/dev/null", "/run/openvswitch/conf.db"),
+        )
+        self.vsctl("--no-wait", "init")
+        self.start()
+        kind = ("set", "bridge", stack.BRIDGE, "datapath_type=netdev")
+        self.vsctl("add-br", stack.BRIDGE, "--", *kind)
+
+    def vsctl(self, *words: str) -> str:
+        """Run ovs-vsctl on this switch."""
+        return stack.tool(*self._libvirt.enter, "ovs-vsctl", "--timeout=20", *words).strip()
+
+    def start(self) -> None:
+        """Start ovs-vswitchd."""
+        words = ("ovs-vswitchd", "--pidfile", "--detach", "--log-file=/dev/null")
+        stack.tool(*self._libvirt.inside, *words)
+
+    def end(self) -> None:
+        """End ovs-vswitchd, and leave the database."""
+        pidfile = self._folder / "ovs-vswitchd.pid"
+        process = Path("/proc") / pidfile.read_text().strip()
+        os.kill(int(process.name), signal.SIGTERM)
+        stack.wait_for(lambda: not process.exists(), "an end to ovs-vswitchd")
+
+
+@contextmanager
+def running(*, own_switch: bool = False) -> Iterator[Libvirt]:
+    """A libvirtd that runs, with its pool, until the end of the `with` block."""
+    new = Libvirt(own_switch=own_switch)
+    try:
+        stack.tool(*new.enter, "virtlogd", "--daemon")
+        new.start()
+        new.virsh("pool-define-as", POOL, "dir", "--target", IMAGES)
+        new.virsh("pool-start", POOL)
+        new.virsh("pool-autostart", POOL)
+        yield new
+    finally:
+        new.close()
+
+
+def agent(libvirt: Libvirt, folder: Path, **settings: Any) -> Agent:
+    """An agent of such a libvirtd, not started yet. folder: for its files."""
+    made = Agent(folder, pool=POOL, pool_path=IMAGES, console_dir=LOGS, **settings)
+    made.before = (*libvirt.enter, "env", f"PYTHONPATH={PROJECT}")
+    return made
