@@ -38,10 +38,12 @@ class Answer:
 class Agent:
     """An agent with settings, and files, of its own. settings: as in its configuration file.
 
-    before: words before its command.
+    before: words before its command. python: what runs it, in the folder `project`.
     """
 
     before: tuple[str, ...] = ()
+    python = sys.executable
+    project = PROJECT
 
     def __init__(self, folder: Path, path: str | None = None, **settings: Any) -> None:
         """folder: for its files. path: its PATH, None for that of the tests."""
@@ -72,7 +74,7 @@ class Agent:
                 [
                     *(
                         *self.before,
-                        sys.executable,
+                        self.python,
                         "-m",
                         "agent",
                         "serve",
@@ -80,7 +82,7 @@ class Agent:
                     ),
                     *(f"--state-dir={self.state_dir}", f"--listen={self._listen}"),
                 ],
-                cwd=PROJECT,
+                cwd=self.project,
                 env={**os.environ, "PATH": self._path},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
