@@ -66,6 +66,14 @@ class Libvirt:
         """A domain's state, and why it is in it."""
         return self.virsh("domstate", "--reason", domain).strip()
 
+    def prepare(self) -> None:
+        """Start its daemons, and make its pool."""
+        stack.tool(*self.enter, "virtlogd", "--daemon")
+        self.start()
+        self.virsh("pool-define-as", POOL, "dir", "--target", IMAGES)
+        self.virsh("pool-start", POOL)
+        self.virsh("pool-autostart", POOL)
+
     def start(self) -> None:
         """Start libvirtd, and wait until it answers."""
         stack.tool(*self.inside, "libvirtd", "--daemon")
@@ -159,11 +167,7 @@ def running(*, own_switch: bool = False) -> Iterator[Libvirt]:
     """A libvirtd that runs, with its pool, until the end of the `with` block."""
     new = Libvirt(own_switch=own_switch)
     try:
-        stack.tool(*new.enter, "virtlogd", "--daemon")
-        new.start()
-        new.virsh("pool-define-as", POOL, "dir", "--target", IMAGES)
-        new.virsh("pool-start", POOL)
-        new.virsh("pool-autostart", POOL)
+        new.prepare()
         yield new
     finally:
         new.close()

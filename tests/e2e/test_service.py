@@ -5,6 +5,7 @@ There is no systemd here, so the restrictions of the unit that a kernel alone ca
 the test: read-only file systems, no homes, no devices, one capability.
 """
 
+import grp
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import pytest
 
 from . import stack
 from .daemon import PROJECT, Agent, serving
+from .libvirtd import IMAGES, LOGS, POOL, Libvirt
 from .stack import own, virsh
 
 UNIT = PROJECT / "etc/staging-agent.service"
@@ -297,3 +299,67 @@ def test_the_installed_agent_installs_with_what_the_unit_leaves_it(
     assert log.exists()
     assert service.delete("hosts", HOST).status == 200
     assert not log.exists()
+
+
+@pytest.fixture
+def group_libvirt() -> Iterator[Libvirt]:
+    """A libvirtd that is open to its group, as polkit makes it."""
+    new = Libvirt()
+    try:
+        (new.root / "etc/libvirt/libvirtd.conf").write_text(
+            'auth_unix_rw = "none"\nunix_sock_group = "libvirt"\nunix_sock_rw_perms = "0770"\n'
+        )
+        new.prepare()
+        yield new
+    finally:
+        new.close()
+
+
+def test_the_agent_works_as_a_user_of_group_libvirt(
+    group_libvirt: Libvirt, root: Path, tmp_path: Path, tree: str
+) -> None:
+    """With the one capability of the unit's user.conf, and its change to virt-install's folder."""
+    conf = (PROJECT / "etc/staging-agent.service.d/user.conf").read_text()
+    assert "\nSupplementaryGroups=libvirt\nAmbientCapabilities=CAP_DAC_OVERRIDE\n" in conf
+    (prepare,) = re.findall(r"^ExecStartPre=\+/bin/sh -c '(.*)'$", conf, re.MULTILINE)
+    # Nobody's, since the tests make no user.
+    subprocess.run(
+        [*group_libvirt.enter, "sh", "-ec", prepare.replace("staging-agent", str(NOBODY))],
+        check=True,
+    )
+    new = Agent(tmp_path / "agent", pool=POOL, pool_path=IMAGES, console_dir=LOGS)
+    new.python, new.project = (
+        str(root / "usr/lib/staging-agent/venv/bin/python"),
+        root / "usr/lib/staging-agent",
+    )
+    home = tmp_path / "home"
+    for folder in (home, new.state_dir):
+        folder.mkdir(mode=0o711)
+        os.chown(folder, NOBODY, NOBODY)
+    group = grp.getgrnam("libvirt").gr_gid
+    new.before = (
+        *(*group_libvirt.enter, "env", f"PYTHONPATH={new.project}", f"HOME={home}"),
+        *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", f"--groups={group}"),
+        *("--no-new-privs", "--inh-caps=-all,+dac_override"),
+        *("--ambient-caps=-all,+dac_override", "--bounding-set=-all,+dac_override"),
+        *("sh", "-c", 'umask 077; exec "$@"', "sh"),
+    )
+    with serving(new):
+        assert new.get("health").body["status"] == "ok"
+        body = {"memory": 512, "disks": [1], "networks": [], "install": True, "location": tree}
+        made = new.post("hosts", HOST, body=body)
+        assert (made.status, made.body.get("state")) == (200, "running"), made.body
+        stack.wait_for(
+            lambda: new.get("hosts", HOST).body["install"]["state"] != "running",
+            "an end to the install",
+            180,
+        )
+        assert new.get("hosts", HOST).body["install"]["state"] == "done"
+        assert new.get("hosts", HOST, "console").body["text"] != ""
+        assert new.delete("hosts", HOST).body["deleted"] == [f"{HOST}.0.qcow2"]
+    assert list((group_libvirt.root / "var/lib/libvirt/boot").iterdir()) == []
+    # virt-install would have made another, had it not been let into its folder.
+    assert group_libvirt.virsh("pool-list", "--all", "--name").split() == [POOL]
+
+
+NOBODY = 65534
