@@ -181,6 +181,12 @@ class WrongVlan(CommandFailed):
     why = "did not see the access port come up on its bridge with its VLAN tag"
 
 
+class PortRefused(CommandFailed):
+    """libvirt could not put a host's port on its bridge: Open vSwitch is down, or lacks it."""
+
+    why = "could not put the host's port on its Open vSwitch bridge"
+
+
 class OutOfReach(CommandFailed):
     """libvirt or Open vSwitch does not answer."""
 
@@ -220,6 +226,7 @@ _REACH = re.compile(
     # A kept virsh, to whatever it is asked after it could not connect again.
     r"|no valid connection"
 )
+_PORT = re.compile(r"Unable to add port .* to OVS bridge")
 _POOL = re.compile(r"storage pool '.*' is not active|Storage pool not found")
 _ROOM = re.compile(r"No space left on device|Cannot allocate memory|Disk quota exceeded")
 _TAKEN = re.compile(
@@ -252,6 +259,8 @@ def _kind(argv: Sequence[str], exit_code: int, stderr: str) -> type[CommandFaile
         return DomainGone
     if _POOL.search(stderr):
         return PoolOff
+    if _PORT.search(stderr):
+        return PortRefused
     if _TAKEN.search(stderr):
         return NameTaken
     if _ROOM.search(stderr):

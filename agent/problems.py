@@ -25,6 +25,7 @@ _STATUS: dict[type[errors.AgentError], int] = {
     errors.Interrupted: 503,
     errors.JournalFailed: 503,
     errors.OutOfReach: 503,
+    errors.PortRefused: 503,
     errors.Stopping: 503,
     errors.TooMany: 503,
     errors.ToolMissing: 503,

@@ -71,7 +71,7 @@ def test_libvirtd_is_down(libvirt: Libvirt, tmp_path: Path) -> None:
 
 def test_libvirtd_hangs(libvirt: Libvirt, tmp_path: Path) -> None:
     """What needs it is told so at the limit of its command; then nothing is left of it."""
-    with serving(_agent_of(libvirt, tmp_path, virsh_seconds=2)) as agent:
+    with serving(_agent_of(libvirt, tmp_path, virsh_seconds=8)) as agent:
         made = agent.post("hosts", NAME, body=BODY)
         os.kill(libvirt.process, signal.SIGSTOP)
         try:
@@ -87,7 +87,7 @@ def test_libvirtd_hangs(libvirt: Libvirt, tmp_path: Path) -> None:
                 for each in late:
                     answer = each.result(60)
                     assert answer.status == 504
-                    assert "ran past its limit of 2 s" in answer.body["detail"]
+                    assert "ran past its limit of 8 s" in answer.body["detail"]
         finally:
             os.kill(libvirt.process, signal.SIGCONT)
         assert _failing(agent) == set()
@@ -98,7 +98,7 @@ def test_libvirtd_hangs(libvirt: Libvirt, tmp_path: Path) -> None:
 
 
 def test_ovs_vswitchd_is_down(tmp_path: Path) -> None:
-    """A create is taken back, as far as it can be at once, and wholly when the switch is back."""
+    """A create is taken back at once, and the hosts that run are shown all the same."""
     with libvirtd.running(own_switch=True) as libvirt:
         switch = Switch(libvirt)
         with serving(_agent_of(libvirt, tmp_path, ovs_vsctl_seconds=2)) as agent:
@@ -112,8 +112,12 @@ def test_ovs_vswitchd_is_down(tmp_path: Path) -> None:
             assert _failing(agent) == {"openvswitch"}
             assert agent.get("hosts", NAME).body == made.body
             refused = agent.post("hosts", OTHER, body=body)
-            assert refused.status in (500, 503)
-            assert f"{OTHER}" not in libvirt.virsh("list", "--all", "--name").split()
+            _assert_to_try_again(refused)
+            assert (
+                "could not put the host's port on its Open vSwitch bridge" in refused.body["detail"]
+            )
+            assert "left_behind" not in refused.body
+            assert libvirt.virsh("list", "--all", "--name").split() == [NAME]
             switch.start()
             stack.wait_for(lambda: not _failing(agent), "good health")
             operation = agent.get("operations", refused.body["operation"]).body

@@ -248,6 +248,15 @@ def test_too_much_memory_is_no_room() -> None:
             errors.NoRoom,
             "virsh found no room on the hypervisor: Disk quota exceeded",
         ),
+        (
+            ("virt-install", "x"),
+            1,
+            "ERROR    internal error: Unable to add port h1-0 to OVS bridge br0\n"
+            "Domain installation does not appear to have been successful.\n",
+            errors.PortRefused,
+            "virt-install could not put the host's port on its Open vSwitch bridge:"
+            " internal error: Unable to add port h1-0 to OVS bridge br0",
+        ),
     ],
 )
 def test_a_failure_that_is_not_recorded(

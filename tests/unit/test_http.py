@@ -243,6 +243,7 @@ RAISED: list[tuple[errors.AgentError, int]] = [
     (errors.BadLocation(*FAILED), 400),
     (errors.NoRoom(*FAILED), 507),
     (errors.WrongVlan(*FAILED), 503),
+    (errors.PortRefused(*FAILED), 503),
     (errors.OutOfReach(*FAILED), 503),
     (errors.PoolOff(*FAILED), 503),
     (errors.ToolMissing(("virsh", "list"), None, "virsh: No such file or directory"), 503),
