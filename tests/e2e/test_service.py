@@ -246,12 +246,12 @@ class Service(Agent):
         writable = [word.removeprefix("-") for word in settings("ReadWritePaths")]
         # The tests' files stand for the folder of the state and the cache.
         writable = [str(folder), *(word for word in writable if Path(word).exists())]
-        assert settings("CapabilityBoundingSet") == ["CAP_DAC_OVERRIDE"]
+        assert settings("CapabilityBoundingSet") == ["CAP_DAC_OVERRIDE", "CAP_CHOWN"]
         self.before = (
             *("env", f"HOME={folder}", f"PYTHONPATH={home}", "PYTHONDONTWRITEBYTECODE=1"),
             *("unshare", "--mount", "--propagation=private", "sh", "-c", CONFINE, "sh"),
             *(*writable, "--", "setpriv", "--no-new-privs", "--inh-caps=-all"),
-            "--bounding-set=-all,+dac_override",
+            "--bounding-set=-all,+dac_override,+chown",
         )
 
 
