@@ -14,6 +14,8 @@ from agent.metrics import Metrics
 from agent.places import Places
 
 _log = logging.getLogger("agent.http")
+# What is answered is made anew each time, and never holds itself.
+_ENCODER = json.JSONEncoder(check_circular=False)
 
 
 def client(req: falcon.Request) -> str:
@@ -146,4 +148,4 @@ def json_lines() -> media.JSONHandler:
 
 def json_line(answer: object) -> str:
     """An answer as text."""
-    return json.dumps(answer) + "\n"
+    return _ENCODER.encode(answer) + "\n"

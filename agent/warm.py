@@ -105,7 +105,8 @@ class Warm:
     ) -> list[T] | None:
         """Run reads at the same time, in a process each, and read each as soon as it is there.
 
-        asked: the argv of each, whose last is a line for virsh, and what reads its answer.
+        asked: the argv of each, whose last is a line for virsh, and what reads its answer; best
+        with the one that takes longest at the end.
         None when so many processes are not to be had at once, or one cannot be relied on:
         then `run` is to be asked. Raises what `run` and those who read the answers do.
         """
@@ -118,7 +119,8 @@ class Warm:
         began = time.monotonic()
         told = []
         try:
-            for conversation, (argv, _) in zip(left, asked, strict=True):
+            # What is read last is sent first: it is what takes longest.
+            for conversation, (argv, _) in reversed([*zip(left, asked, strict=True)]):
                 self._send(conversation, argv[-1])
             for argv, read in asked:
                 result = self._hear(left.pop(0), argv, began)

@@ -16,8 +16,7 @@ STATES = (
     "pmsuspended",
 )
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_UUID_NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([^\n]+)\n")
-_UUID_NAMES = re.compile(rf"\n*(?:{_UUID_NAME.pattern})*+\n*")
+_UUID_NAMES = re.compile(r"\n*(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} [^\n]+\n)*+\n*")
 _STATE = re.compile(r"Domain: '([^\n]*)'\n  state\.state=([0-7])\n  state\.reason=\d+\n\n")
 _STATES = re.compile(rf"\n*(?:{_STATE.pattern})*+\n*")
 
@@ -57,8 +56,10 @@ def uuid_names(text: str) -> dict[str, str]:
     >>> uuid_names("6f1c1c3e-0000-4000-8000-000000000001 ns.example.com\\n\\n")
     {'6f1c1c3e-0000-4000-8000-000000000001': 'ns.example.com'}
     """
-    if _UUID_NAMES.fullmatch(text):
-        return dict(_UUID_NAME.findall(text))
+    # Polled every second with a thousand domains in it: what is as ever is read in one go.
+    if _UUID_NAMES.fullmatch(text) and text.strip("\n"):
+        parts = (line.partition(" ") for line in text.strip("\n").split("\n"))
+        return {uuid: name for uuid, _, name in parts}
     names: dict[str, str] = {}
     for line in _lines(text):
         # virsh pads the UUID to a column and leaves one space before the name.
@@ -94,7 +95,6 @@ def domain_states(text: str) -> dict[str, str]:
     >>> domain_states("Domain: 'ns'\\n  state.state=5\\n  state.reason=2\\n\\n")
     {'ns': 'shut off'}
     """
-    # Polled every second with a thousand domains in it: what is as ever is read in one go.
     if _STATES.fullmatch(text):
         return {match[1]: STATES[int(match[2])] for match in _STATE.finditer(text)}
     states: dict[str, str] = {}
