@@ -20,6 +20,8 @@ from .stack import own
 
 POOL = own("inside")
 IMAGES, LOGS = "/var/lib/libvirt/images/inside", "/var/log/libvirt/qemu"
+# Two libvirtd that choose the ports of their screens at the same time may choose the same one.
+_FIRST_PORT = 6000 + os.getpid() % 250 * 100
 # Of /run all is hidden but, unless the switch is to be the tests' own as well, Open vSwitch's
 # socket, which is put aside on /mnt for a moment.
 PREPARE = f"""
@@ -29,6 +31,10 @@ for folder in /run /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/lib
     [ ! -d "$folder" ] || mount -t tmpfs -o mode=755 none "$folder"
 done
 mkdir -p /run/lock /run/openvswitch /var/lib/libvirt/boot {IMAGES} {LOGS}
+cat >/etc/libvirt/qemu.conf <<EOF
+remote_display_port_min = {_FIRST_PORT}
+remote_display_port_max = {_FIRST_PORT + 99}
+EOF
 if [ "$1" != own-switch ]; then
     mount --bind /mnt /run/openvswitch
     umount /mnt

@@ -12,24 +12,17 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from . import libvirtd, stack
-from .daemon import PROJECT, Agent, Answer, serving
-from .libvirtd import IMAGES, LOGS, POOL, Libvirt, Switch
+from .daemon import Agent, Answer, serving
+from .libvirtd import IMAGES, Libvirt, Switch
 from .stack import BRIDGE, V10, own, tool
 
 NAME, OTHER, NETWORK = own("ns"), own("other"), own("net")
 BODY = {"memory": 64, "disks": [1], "networks": []}
 YEAR_SECONDS = 366 * 86400
-
-
-def _agent_of(libvirt: Libvirt, folder: Path, **settings: Any) -> Agent:
-    new = Agent(folder, pool=POOL, pool_path=IMAGES, console_dir=LOGS, **settings)
-    new.before = (*libvirt.enter, "env", f"PYTHONPATH={PROJECT}")
-    return new
 
 
 def _failing(agent: Agent) -> set[str]:
@@ -48,7 +41,7 @@ def _assert_to_try_again(answer: Answer) -> None:
 
 def test_libvirtd_is_down(libvirt: Libvirt, tmp_path: Path) -> None:
     """Its hosts run on; all that needs it is to be tried again, and then is as it was."""
-    with serving(_agent_of(libvirt, tmp_path)) as agent:
+    with serving(libvirtd.agent(libvirt, tmp_path)) as agent:
         made = agent.post("hosts", NAME, body=BODY)
         libvirt.end(signal.SIGKILL)
         assert _failing(agent) == {"libvirt", "pool"}
@@ -71,7 +64,7 @@ def test_libvirtd_is_down(libvirt: Libvirt, tmp_path: Path) -> None:
 
 def test_libvirtd_hangs(libvirt: Libvirt, tmp_path: Path) -> None:
     """What needs it is told so at the limit of its command; then nothing is left of it."""
-    with serving(_agent_of(libvirt, tmp_path, virsh_seconds=8)) as agent:
+    with serving(libvirtd.agent(libvirt, tmp_path, virsh_seconds=8)) as agent:
         made = agent.post("hosts", NAME, body=BODY)
         os.kill(libvirt.process, signal.SIGSTOP)
         try:
@@ -101,7 +94,7 @@ def test_ovs_vswitchd_is_down(tmp_path: Path) -> None:
     """A create is taken back at once, and the hosts that run are shown all the same."""
     with libvirtd.running(own_switch=True) as libvirt:
         switch = Switch(libvirt)
-        with serving(_agent_of(libvirt, tmp_path, ovs_vsctl_seconds=2)) as agent:
+        with serving(libvirtd.agent(libvirt, tmp_path, ovs_vsctl_seconds=2)) as agent:
             body = {**BODY, "networks": [NETWORK]}
             assert (
                 agent.post("networks", NETWORK, body={"bridge": BRIDGE, "vlan": 30}).status == 200
