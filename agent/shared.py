@@ -20,10 +20,11 @@ class Shared(Generic[T]):
 
     read: does it. places: of which those who wait need one, besides the two that read now and
     next, once the read takes longer than usual: it may hang, and each has a thread.
-    usual_seconds: how long that is.
+    usual_seconds: how long that is. A list is no sooner there than libvirt has ended or started
+    the machine that it is at: QEMU takes 1.4 s to end when emulated, and more with disks to flush.
     """
 
-    def __init__(self, read: Callable[[], T], places: Places, usual_seconds: float = 1.0) -> None:
+    def __init__(self, read: Callable[[], T], places: Places, usual_seconds: float = 5.0) -> None:
         self._read = read
         self._places = places
         self._usual_seconds = usual_seconds

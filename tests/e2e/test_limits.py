@@ -190,7 +190,7 @@ def test_all_places_are_taken_by_what_hangs(
     assert [agent.delete("hosts", name).status for name in (*names, other)] == [200] * 4
 
 
-def _all_at_once(agent: Agent, ask: Callable[[], Any]) -> list[Any]:
+def _all_at_once(ask: Callable[[], Any]) -> list[Any]:
     together = threading.Barrier(CLIENTS)
 
     def client(_: int) -> Any:
@@ -201,12 +201,25 @@ def _all_at_once(agent: Agent, ask: Callable[[], Any]) -> list[Any]:
         return list(pool.map(client, range(CLIENTS)))
 
 
+def _answered(agent: Agent) -> Answer:
+    """The list of hosts, for a client that comes again when it is told to."""
+
+    def ask() -> Answer | None:
+        answer = agent.get("hosts")
+        if answer.status == 200:
+            return answer
+        _assert_told_to_come_again(answer)
+        return None
+
+    told: Answer = stack.wait_for(ask, "a list of hosts")
+    return told
+
+
 def test_200_clients_at_once(agent: Agent) -> None:
     """Each that polls the list of hosts is answered."""
     stack.define_domain(own("n"))
-    answers = _all_at_once(agent, lambda: [agent.get("hosts") for _ in range(3)])
+    answers = _all_at_once(lambda: [_answered(agent) for _ in range(3)])
     told = [answer for each in answers for answer in each]
-    assert {answer.status for answer in told} == {200}
     assert all(own("n") in [row["name"] for row in answer.body] for answer in told)
 
 
@@ -216,7 +229,7 @@ def test_200_clients_of_a_list_that_hangs(
     """Health and the journal answer meanwhile, and afterwards nothing is wrong."""
     agent = start_agent(path=faults.path)
     with ThreadPoolExecutor(1) as pool, Hanging(faults, "virsh") as hanging:
-        polling = pool.submit(_all_at_once, agent, lambda: agent.get("hosts").status)
+        polling = pool.submit(_all_at_once, lambda: agent.get("hosts").status)
         stack.wait_for(hanging.calls, "a read that hangs")
         stack.wait_for(lambda: "GET /hosts: 503" in agent.log(), "a client past the places")
         assert agent.get("operations").status == 200
@@ -226,4 +239,4 @@ def test_200_clients_of_a_list_that_hangs(
     # Those who could wait were answered, and the others told to come again.
     assert set(statuses) == {200, 503}
     assert agent.get("health").status == 200
-    assert set(_all_at_once(agent, lambda: agent.get("hosts").status)) == {200}
+    assert len(_all_at_once(lambda: _answered(agent))) == CLIENTS

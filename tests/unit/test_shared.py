@@ -189,6 +189,27 @@ def test_a_read_that_hangs_leaves_threads_to_others(pool: ThreadPoolExecutor) ->
     assert again[0].result(20) == "newest"
 
 
+def test_a_read_that_waits_for_libvirt_to_end_a_machine(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is refused for that: all lists wait while libvirt waits for a QEMU to go."""
+    reads = Reads()
+    shared = Shared(reads, Places(0))
+    first = pool.submit(shared)
+    wait_until(lambda: len(reads.begun) == 1)
+    second = pool.submit(shared)
+    wait_until(lambda: shared._next is not None)
+    assert shared._since is not None
+    monkeypatch.setattr(shared, "_since", shared._since - 1.5)
+    others = [pool.submit(shared) for _ in range(10)]
+    reads.begun[0].ends.set_result("old")
+    assert first.result(20) == "old"
+    wait_until(lambda: len(reads.begun) >= 2)
+    for reading in reads.begun[1:]:
+        reading.ends.set_result("new")
+    assert {each.result(20) for each in (second, *others)} == {"new"}
+
+
 def test_a_request_knows_whose_read_it_shares() -> None:
     """The one that reads for others, too, is answered by its own."""
     reads = Reads()
