@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args, _config(args)))
     except ConfigError as error:
+        if args.run is _check and args.json:
+            _print_wrong_settings(error)
         print(f"agent: {error.detail}", file=sys.stderr)
         return 2
     except AgentError as error:
@@ -59,6 +61,13 @@ def _check(args: argparse.Namespace, config: Config) -> int:
     from agent.cli.check import check
 
     return check(config, as_json=args.json)
+
+
+def _print_wrong_settings(error: ConfigError) -> None:
+    """What `check --json` prints of settings with which it can look at nothing else."""
+    from agent.cli.check import FAILED, Finding, findings_json
+
+    print(findings_json([Finding("configuration", FAILED, error.detail)]))
 
 
 def _journal_list(args: argparse.Namespace, config: Config) -> int:

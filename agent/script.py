@@ -76,18 +76,19 @@ trap 'exit 143' TERM
 """
 
 
-def script(plan: Plan, comments: Sequence[str] = ()) -> str:
+def script(plan: Plan, comments: Sequence[str] = (), first: int = 1) -> str:
     """Write a plan as a script for `sh`.
 
-    comments: lines for its head, such as the request that it is for.
+    comments: lines for its head, such as the request that it is for. first: the step that it
+    begins with, from 1; what was done before is not its own to take back.
     Run by hand on the same hypervisor it makes what the agent would have made, and on a
     failure or an interruption takes back what it made.
     """
-    return "".join(_parts(plan, comments))
+    return "".join(_parts(plan, comments, first))
 
 
-def operation_script(found: dict[str, Any]) -> str:
-    """The plan of an operation of the journal as a script."""
+def operation_script(found: dict[str, Any], first: int = 1) -> str:
+    """The plan of an operation of the journal as a script, from the step `first` on."""
     request = found["request"]
     return script(
         Plan.from_json(found["plan"]),
@@ -96,15 +97,18 @@ def operation_script(found: dict[str, Any]) -> str:
             f"asked for by {request['client']} with {request['method']} {request['path']}"
             f" (request {request['request_id']})",
         ],
+        first,
     )
 
 
-def _parts(plan: Plan, comments: Sequence[str]) -> Iterator[str]:
-    undoes = any(step.undo for step in plan.steps)
-    commands = [step.command for step in plan.steps]
-    commands += [command for step in plan.steps for command in step.undo]
+def _parts(plan: Plan, comments: Sequence[str], first: int) -> Iterator[str]:
+    numbered = list(enumerate(plan.steps, 1))[first - 1 :]
+    steps = [step for _, step in numbered]
+    undoes = any(step.undo for step in steps)
+    commands = [step.command for step in steps]
+    commands += [command for step in steps for command in step.undo]
     tolerates = any(command.tolerates for command in commands)
-    takes = any(step.taken for step in plan.steps)
+    takes = any(step.taken for step in steps)
     yield "#!/bin/sh\n"
     for line in (plan.does, *comments):
         yield f"# {_one_line(line)}\n"
@@ -118,19 +122,21 @@ def _parts(plan: Plan, comments: Sequence[str]) -> Iterator[str]:
         yield _UNLESS
     if takes:
         yield _TAKEN
+    if undoes or takes:
+        yield f"\nbegan={first - 1}\n"
     if undoes:
-        yield "\nbegan=0\n" + "".join(_undo(plan.steps)) + _TRAP
-    for number, step in enumerate(plan.steps, 1):
+        yield "".join(_undo(numbered)) + _TRAP
+    for number, step in numbered:
         yield f"\n# {number} of {len(plan.steps)}: {_one_line(step.does)}\n"
         if undoes:
             yield f"began={number}\n"
         yield _line(step.command, step.taken) + "\n"
 
 
-def _undo(steps: Sequence[Step]) -> Iterator[str]:
+def _undo(numbered: Sequence[tuple[int, Step]]) -> Iterator[str]:
     yield "\n# Takes back every step that began, newest first; none waits for another.\n"
     yield "undo() {\n"
-    for number, step in reversed(list(enumerate(steps, 1))):
+    for number, step in reversed(numbered):
         if step.undo:
             yield f'if [ "$began" -ge {number} ]; then\n'
             for command in step.undo:

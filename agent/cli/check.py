@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,12 +35,17 @@ def check(config: Config, *, as_json: bool) -> int:
     """
     findings = list(_findings(config))
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print(findings_json(findings))
     else:
         width = max(len(finding.what) for finding in findings)
         for finding in findings:
             print(f"{finding.what:<{width}}  {finding.status:<7}  {finding.detail}")
     return 1 if any(finding.status == FAILED for finding in findings) else 0
+
+
+def findings_json(findings: Sequence[Finding]) -> str:
+    """What was found, for a program to read."""
+    return json.dumps([asdict(finding) for finding in findings], indent=2)
 
 
 def _findings(config: Config) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ def replay(
             " back what is replayed now"
         )
     if only_print:
-        print(operation_script(found), end="")
+        print(operation_script(found, first), end="")
         return 0
     steps = list(enumerate(plan.steps, 1))[first - 1 :]
     print(f"{plan.does} (operation {found['id']}, which is {found['status']})")

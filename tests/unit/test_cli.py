@@ -162,6 +162,28 @@ def test_replay_from_a_step(state: list[str], notes: Path) -> None:
     assert (wrong.returncode, wrong.stderr) == (1, "agent: --from: the steps are 1 to 2\n")
 
 
+def test_the_script_of_a_replay_from_a_step(state: list[str], notes: Path) -> None:
+    """It runs what `replay` would, and takes back no more."""
+    notes.write_text("there\n")
+    printed = run("replay", ID, "--print", "--from", "2", *state)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert ("# 1 of 2: first" in printed.stdout, "# 2 of 2: second" in printed.stdout) == (
+        False,
+        True,
+    )
+    for fails, exit_code in ((False, 0), (True, 1)):
+        if fails:
+            notes.with_name("notes.no").touch()
+        done = subprocess.run(
+            ["sh"], input=printed.stdout, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, notes.read_text(), done.stderr) == (
+            exit_code,
+            "there\n",
+            "there\n",
+        )
+
+
 @pytest.mark.parametrize(
     ("answers", "words", "left"),
     [("y\ny\n", [], "1\nundo 1\n"), ("y\nn\n", [], "1\n"), ("", ["--yes"], "1\nundo 1\n")],
@@ -243,3 +265,22 @@ def test_check_names_what_is_missing(
         "state folder": ("ok", str(tmp_path)),
         "console folder": ("warning", f"{tmp_path}/no is not there; libvirt's package makes it"),
     }
+
+
+@pytest.mark.parametrize("words", [["--json"], []])
+def test_check_of_settings_that_are_wrong(tmp_path: Path, words: list[str]) -> None:
+    """A program that reads the findings is told as well."""
+    file = tmp_path / "agent.toml"
+    file.write_text("threads = 0\n")
+    done = run("check", *words, "--config", str(file))
+    detail = done.stderr.removeprefix("agent: ").removesuffix("\n")
+    assert (done.returncode, detail) == (
+        2,
+        f"{file}, line 1: threads: 0 is not more than 0",
+    )
+    if words:
+        assert json.loads(done.stdout) == [
+            {"what": "configuration", "status": "failed", "detail": detail}
+        ]
+    else:
+        assert done.stdout == ""
