@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.errors import LeftOver
-from agent.run import OPERATION_VARIABLE
+from agent.processes import OPERATION_VARIABLE
 
 # virt-install takes back what it has fetched on SIGINT, for which it gets this long.
 _GRACE_SECONDS = 5.0

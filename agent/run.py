@@ -12,20 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent import processes
 from agent.errors import CommandTimeout, Interrupted, ToolMissing
 
 _log = logging.getLogger("agent.command")
 
-# What a command may know of the agent's own environment. Proxies: virt-install fetches
-# the installer through them.
-_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
-_KEPT = ("PATH", "HOME", *_PROXIES, *(name.upper() for name in _PROXIES))
 # What came of a command. "lost": a kept virsh went away, and another is asked the same.
 OUTCOMES = ("ok", "failed", "timeout", "interrupted", "missing", "lost")
-OPERATION_VARIABLE = "STAGING_AGENT_OPERATION"
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# How long a command may take to clean up after itself once it was told to stop.
-_GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ class Runner:
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=_environment(operation),
+                env=processes.environment(operation),
                 cwd="/",
                 process_group=0,
             )
@@ -105,13 +98,13 @@ class Runner:
             if interrupts != self._interrupts:
                 # `interrupt` came before it was among those that run.
                 self._interrupted.add(process)
-                _signal_group(process, signal.SIGKILL)
+                processes.signal_group(process, signal.SIGKILL)
         try:
             if on_line is None:
-                out, err, ended = self._communicate(process, stdin, limit)
+                out, err, ended = processes.communicate(process, stdin, limit)
             else:
-                with _Lines(process, on_line) as lines:
-                    _, err, ended = self._communicate(process, stdin, limit)
+                with processes.Lines(process, on_line) as lines:
+                    _, err, ended = processes.communicate(process, stdin, limit)
                 out = lines.seen
         finally:
             with self._lock:
@@ -153,7 +146,7 @@ class Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_environment(operation),
+                env=processes.environment(operation),
                 cwd="/",
                 process_group=0,
             )
@@ -175,9 +168,9 @@ class Runner:
             yield
         finally:
             if process.poll() is None:
-                _signal_group(process, signal.SIGKILL)
+                processes.signal_group(process, signal.SIGKILL)
             process.wait()
-            thread.join(_GRACE_SECONDS)
+            thread.join(processes.GRACE_SECONDS)
 
     def open(
         self, argv: Sequence[str], stdout: int, operation: str, more: Mapping[str, str]
@@ -195,7 +188,7 @@ class Runner:
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                env={**_environment(operation), **more},
+                env={**processes.environment(operation), **more},
                 cwd="/",
                 process_group=0,
             )
@@ -211,7 +204,7 @@ class Runner:
     def close(self, process: "subprocess.Popen[bytes]") -> bool:
         """Kill what `open` started; answers whether `interrupt` did before."""
         if process.poll() is None:
-            _signal_group(process, signal.SIGKILL)
+            processes.signal_group(process, signal.SIGKILL)
         process.wait()
         for pipe in (process.stdin, process.stderr):
             if pipe is not None:
@@ -267,84 +260,11 @@ class Runner:
             # They only read, and have nothing to clean up.
             self._interrupted |= self._opened
             for process in self._opened:
-                _signal_group(process, signal.SIGKILL)
+                processes.signal_group(process, signal.SIGKILL)
             stopped = set(self._running)
             self._interrupted |= stopped
             for process in stopped:
-                _signal_group(process, signal.SIGINT)
-            self._lock.wait_for(lambda: not stopped & self._running, _GRACE_SECONDS)
+                processes.signal_group(process, signal.SIGINT)
+            self._lock.wait_for(lambda: not stopped & self._running, processes.GRACE_SECONDS)
             for process in stopped & self._running:
-                _signal_group(process, signal.SIGKILL)
-
-    def _communicate(
-        self, process: "subprocess.Popen[bytes]", stdin: str | None, limit: float
-    ) -> tuple[bytes, bytes, bool]:
-        """What the process printed, and whether it ended within its limit."""
-        text = None if stdin is None else stdin.encode()
-        try:
-            out, err = process.communicate(text, timeout=limit)
-            return out or b"", err, True
-        except subprocess.TimeoutExpired:
-            pass
-        _log.warning("past its limit of %g s, killed: %s", limit, process.args)
-        # SIGINT first: virt-install takes back what it fetched on that and on nothing else.
-        _signal_group(process, signal.SIGINT)
-        try:
-            out, err = process.communicate(timeout=_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-        else:
-            _signal_group(process, signal.SIGKILL)
-            return out or b"", err, False
-        _signal_group(process, signal.SIGKILL)
-        try:
-            out, err = process.communicate(timeout=_GRACE_SECONDS)
-        except subprocess.TimeoutExpired as late:
-            # A process that left the group still holds the pipes: let it have them.
-            out, err = late.stdout or b"", late.stderr or b""
-            for pipe in (process.stdout, process.stderr):
-                if pipe is not None:
-                    pipe.close()
-        return out or b"", err, False
-
-
-class _Lines:
-    """Reads the stdout of a process in a thread, line by line, in place of `communicate`."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", on_line: Callable[[str], None]) -> None:
-        self._pipe, process.stdout = process.stdout, None
-        self._on_line = on_line
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self.seen = b""
-
-    def __enter__(self) -> "_Lines":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # A process that left the group may hold the pipe for ever: it may have it.
-        self._thread.join(_GRACE_SECONDS)
-
-    def _read(self) -> None:
-        if self._pipe is None:
-            return
-        with self._pipe as pipe:
-            for line in pipe:
-                self.seen += line
-                self._on_line(line.decode("utf-8", "replace"))
-
-
-def _environment(operation: str | None) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    # C would mangle non-ASCII names in virsh's tables; LANGUAGE would win over LC_ALL in
-    # virt-install, so it is not kept. PYTHONUNBUFFERED: virt-install says what it is at as
-    # soon as it is.
-    environment = {"PATH": _DEFAULT_PATH, **kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    if operation is not None:
-        environment[OPERATION_VARIABLE] = operation
-    return environment
-
-
-def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+                processes.signal_group(process, signal.SIGKILL)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent import leftovers
-from agent.run import OPERATION_VARIABLE
+from agent.processes import OPERATION_VARIABLE
 
 from .processes import lives, wait_until
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_subprocess import FakeProcess
 
-from agent import run
+from agent import processes
 from agent.errors import CommandFailed, CommandTimeout, Interrupted, ToolMissing
 from agent.run import Runner
 
@@ -145,15 +145,16 @@ def test_a_tool_that_may_not_be_run(runner: Runner, tmp_path: Path) -> None:
     assert caught.value.detail == f"{tool} cannot be run: {tool}: Permission denied"
 
 
-def test_the_limit_of_a_tool_is_its_own(fp: FakeProcess) -> None:
+def test_the_limit_of_a_tool_is_its_own(fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[float] = []
+    communicate = processes.communicate
 
-    class Timed(Runner):
-        def _communicate(self, process, stdin, limit):  # type: ignore[no-untyped-def]
-            limits.append(limit)
-            return super()._communicate(process, stdin, limit)
+    def timed(process, stdin, limit):  # type: ignore[no-untyped-def]
+        limits.append(limit)
+        return communicate(process, stdin, limit)
 
-    runner = Timed({"virsh": 1.0, "": 2.0})
+    monkeypatch.setattr(processes, "communicate", timed)
+    runner = Runner({"virsh": 1.0, "": 2.0})
     for tool in ("virsh", "ovs-vsctl"):
         fp.register([tool])
         runner.run((tool,))
@@ -175,7 +176,7 @@ def test_how_a_process_is_started(fp: FakeProcess) -> None:
 @pytest.fixture
 def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give commands next to no time to clean up: these use none."""
-    monkeypatch.setattr(run, "_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.1)
 
 
 @pytest.mark.usefixtures("no_grace")
