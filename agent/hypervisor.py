@@ -24,7 +24,7 @@ from agent.parsers import qemu_img as read_image
 from agent.parsers import virsh as read
 from agent.plan import Command
 from agent.reads import Reads
-from agent.run import RunsCommands
+from agent.results import RunsCommands
 from agent.warm import Warm
 
 

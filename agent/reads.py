@@ -8,7 +8,7 @@ from typing import Any
 from agent.commands.virsh import Virsh
 from agent.errors import OutOfReach, command_failure
 from agent.parsers import virsh as read
-from agent.run import Result, RunsCommands
+from agent.results import Result, RunsCommands
 from agent.warm import Warm
 
 # One argument may have 128 KiB; a read with its two marks takes some 150 bytes of it.

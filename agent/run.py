@@ -9,34 +9,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from agent import processes
 from agent.errors import CommandTimeout, Interrupted, ToolMissing
+from agent.results import Result
 
 _log = logging.getLogger("agent.command")
 
 # What came of a command. "lost": a kept virsh went away, and another is asked the same.
 OUTCOMES = ("ok", "failed", "timeout", "interrupted", "missing", "lost")
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a command ended: its exit code (negative for a signal) and what it printed."""
-
-    argv: tuple[str, ...]
-    exit_code: int
-    stdout: str
-    stderr: str
-    seconds: float
-
-
-class RunsCommands(Protocol):
-    """Whatever runs one command: `Runner` in the server, another at a terminal."""
-
-    def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
-        """Run one command to its end, whatever its exit code is."""
 
 
 class Runner:

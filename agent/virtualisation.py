@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from agent.commands.virsh import Virsh
 from agent.config import Config
 from agent.errors import NameTaken, NoRoom, OutOfReach, command_failure
-from agent.run import RunsCommands
+from agent.results import RunsCommands
 
 # One name for every trial: libvirt keeps a log of each name that it has run.
 _TRIAL = "agent-trial"

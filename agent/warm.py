@@ -13,7 +13,8 @@ from typing import TypeVar
 from agent.config import Config
 from agent.conversation import Conversation, Late, Lost
 from agent.errors import CommandTimeout, Interrupted, OutOfReach, command_failure
-from agent.run import Result, Runner
+from agent.results import Result
+from agent.run import Runner
 
 _log = logging.getLogger("agent.command")
 

@@ -9,7 +9,7 @@ from typing import Any
 import sh
 
 from agent.errors import CommandTimeout, ToolMissing
-from agent.run import Result
+from agent.results import Result
 
 
 class TerminalRunner:

@@ -10,7 +10,7 @@ from agent.executor import Change, Executor
 from agent.journal import Asked, Journal
 from agent.locks import Claim, Locks
 from agent.plan import Command, Plan, Step
-from agent.run import Result
+from agent.results import Result
 from agent.settler import Settler
 from agent.steps import Steps
 

@@ -17,7 +17,7 @@ from agent.installs import Installs, Next, decide
 from agent.journal import DONE, Asked, Journal, Outcome
 from agent.locks import Claim, Locks
 from agent.plan import Command, Install, Plan, Step
-from agent.run import Result
+from agent.results import Result
 from agent.steps import Steps
 
 UUID, OTHER = "uuid-1", "uuid-2"

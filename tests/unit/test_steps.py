@@ -7,7 +7,7 @@ import pytest
 from agent.errors import Interrupted
 from agent.journal import Journal
 from agent.plan import Command, Plan, Step
-from agent.run import Result
+from agent.results import Result
 from agent.steps import Steps
 
 from .fake_runner import asked

@@ -25,7 +25,8 @@ from agent.errors import (
     ToolMissing,
 )
 from agent.hypervisor import Hypervisor
-from agent.run import Result, Runner
+from agent.results import Result
+from agent.run import Runner
 from agent.warm import Warm
 
 from .test_run import lives, wait_until
