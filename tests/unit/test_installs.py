@@ -13,7 +13,8 @@ from agent import installs as module
 from agent.config import Config
 from agent.errors import CommandTimeout, NotFound, OutOfReach
 from agent.facts import InstallLook
-from agent.installs import Installs, Next, decide
+from agent.finisher import Next, decide
+from agent.installs import Installs
 from agent.journal import DONE, Asked, Journal, Outcome
 from agent.locks import Claim, Locks
 from agent.plan import Command, Install, Plan, Step
