@@ -1,52 +1,30 @@
-"""The daemon: puts the application together, serves it, and ends cleanly."""
+"""The daemon: serves the application, and ends cleanly."""
 
-import errno
-import fcntl
 import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
-import falcon
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from agent import leftovers, notify
-from agent.app import create_app
+from agent.build import Agent, build
 from agent.config import Config
-from agent.console import Consoles
-from agent.door import Door, require_door
-from agent.errors import AgentError, ConfigError, JournalFailed
-from agent.executor import Executor
-from agent.health import Health
-from agent.hosts import Hosts
-from agent.hypervisor import Hypervisor
-from agent.installs import Installs
-from agent.journal import Journal
+from agent.door import require_door
+from agent.errors import AgentError, JournalFailed
 from agent.listening import greeting, listening
-from agent.locks import Locks
 from agent.logs import Log
-from agent.metrics import Metrics
-from agent.networks import Networks
 from agent.reload import Reloader
-from agent.run import Runner
-from agent.schemas import HostLimits
-from agent.settler import Settler
-from agent.steps import Steps
-from agent.turns import Turns
+from agent.state import state_folder
 from agent.virtualisation import VirtType
-from agent.warm import Warm
 from agent.wire import SLACK, Channel
 
 _log = logging.getLogger("agent")
 
-# Who asks for health waits for it, and wants to hear of a daemon that hangs.
-_HEALTH_SECONDS = 5.0
 # How long the start waits for operations to be settled.
 _START_SECONDS = 15.0
 # How long to wait before a journal that cannot be read is tried again.
@@ -58,72 +36,6 @@ _FREE_THREADS = 8
 _ANSWER_SECONDS = 2.0
 # How long the rest of an end may take, such as that of commands which do not heed a signal.
 _END_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """The application, and the parts of it that are started and stopped."""
-
-    app: "falcon.App[falcon.Request, falcon.Response]"
-    runner: Runner
-    executor: Executor
-    settler: Settler
-    installs: Installs
-    consoles: Consoles
-    journal: Journal
-    virt_type: VirtType
-    warm: Warm
-    door: Door
-
-
-def build(config: Config) -> Agent:
-    """Put the agent together; nothing is run or read yet."""
-    metrics = Metrics()
-    runner = Runner(config.limits(), metrics.command)
-    journal = Journal(
-        Path(config.state_dir) / "journal.sqlite",
-        days=config.journal_days,
-        count=config.journal_operations,
-        on_end=metrics.operation,
-    )
-    steps = Steps(runner, journal)
-    locks = Locks()
-    virt_type = VirtType(runner, config)
-    warm = Warm(runner, config)
-    hypervisor = Hypervisor(runner, config, warm=warm if config.warm_virsh else None)
-    hosts = Hosts(hypervisor, config, virt_type, journal)
-    installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
-    settler = Settler(steps, journal, locks, installs.wake)
-    turns = Turns(config.creates, config.creates_waiting)
-    executor = Executor(steps, journal, locks, settler.add, installs.wake, turns)
-    consoles = Consoles(hypervisor, config)
-    door = Door(config)
-    quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
-    app = create_app(
-        hosts,
-        Networks(hypervisor, config),
-        executor,
-        journal,
-        # With a virsh of its own: whether libvirt takes a new connection is what is asked.
-        Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, settler),
-        consoles,
-        door,
-        config.threads,
-        config.body_bytes,
-        _host_limits(config),
-        metrics,
-    )
-    return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
-
-
-def _host_limits(config: Config) -> HostLimits:
-    return HostLimits(
-        memory=config.host_memory,
-        vcpus=config.host_vcpus,
-        disks=config.host_disks,
-        disk_gb=config.host_disk_gb,
-        total_gb=config.host_total_gb,
-    )
 
 
 def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> int:
@@ -139,7 +51,7 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
     agent = build(config)
     if agent.door.tokens is not None:
         agent.door.tokens.all()  # so that the log says at once when there are none
-    with _state(config), listening(config) as listener:
+    with state_folder(config), listening(config) as listener:
         channels: dict[int, Any] = {}
         server: Any = create_server(
             agent.app,
@@ -273,30 +185,3 @@ def _proxy(config: Config) -> dict[str, Any]:
         "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
         "clear_untrusted_proxy_headers": True,
     }
-
-
-@contextmanager
-def _state(config: Config) -> Iterator[None]:
-    """Hold the state folder: what holds a name is in memory, so one agent has it alone."""
-    folder = Path(config.state_dir)
-    with ExitStack() as stack:
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = stack.enter_context(_lock_file(folder / "lock"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"state_dir: another agent serves from {folder}") from error
-        except OSError as error:
-            raise ConfigError(f"state_dir: {error.filename}: {error.strerror}") from error
-        yield
-
-
-def _lock_file(path: Path) -> IO[bytes]:
-    """The file to lock; on a disk that cannot be written, where reads go on, one that is there."""
-    try:
-        return open(path, "ab")
-    except OSError as error:
-        if error.errno != errno.EROFS or not path.exists():
-            raise
-        _log.error("%s: %s; no change is made", path, error.strerror)
-        return open(path, "rb")

@@ -1,0 +1,96 @@
+"""Puts the agent together: which part works with which."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import falcon
+
+from agent.app import create_app
+from agent.config import Config
+from agent.console import Consoles
+from agent.door import Door
+from agent.executor import Executor
+from agent.health import Health
+from agent.hosts import Hosts
+from agent.hypervisor import Hypervisor
+from agent.installs import Installs
+from agent.journal import Journal
+from agent.locks import Locks
+from agent.metrics import Metrics
+from agent.networks import Networks
+from agent.run import Runner
+from agent.schemas import HostLimits
+from agent.settler import Settler
+from agent.steps import Steps
+from agent.turns import Turns
+from agent.virtualisation import VirtType
+from agent.warm import Warm
+
+# Who asks for health waits for it, and wants to hear of a daemon that hangs.
+_HEALTH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The application, and the parts of it that are started and stopped."""
+
+    app: "falcon.App[falcon.Request, falcon.Response]"
+    runner: Runner
+    executor: Executor
+    settler: Settler
+    installs: Installs
+    consoles: Consoles
+    journal: Journal
+    virt_type: VirtType
+    warm: Warm
+    door: Door
+
+
+def build(config: Config) -> Agent:
+    """Put the agent together; nothing is run or read yet."""
+    metrics = Metrics()
+    runner = Runner(config.limits(), metrics.command)
+    journal = Journal(
+        Path(config.state_dir) / "journal.sqlite",
+        days=config.journal_days,
+        count=config.journal_operations,
+        on_end=metrics.operation,
+    )
+    steps = Steps(runner, journal)
+    locks = Locks()
+    virt_type = VirtType(runner, config)
+    warm = Warm(runner, config)
+    hypervisor = Hypervisor(runner, config, warm=warm if config.warm_virsh else None)
+    hosts = Hosts(hypervisor, config, virt_type, journal)
+    installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
+    settler = Settler(steps, journal, locks, installs.wake)
+    turns = Turns(config.creates, config.creates_waiting)
+    executor = Executor(steps, journal, locks, settler.add, installs.wake, turns)
+    consoles = Consoles(hypervisor, config)
+    door = Door(config)
+    quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
+    app = create_app(
+        hosts,
+        Networks(hypervisor, config),
+        executor,
+        journal,
+        # With a virsh of its own: whether libvirt takes a new connection is what is asked.
+        Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, settler),
+        consoles,
+        door,
+        config.threads,
+        config.body_bytes,
+        _host_limits(config),
+        metrics,
+    )
+    return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
+
+
+def _host_limits(config: Config) -> HostLimits:
+    return HostLimits(
+        memory=config.host_memory,
+        vcpus=config.host_vcpus,
+        disks=config.host_disks,
+        disk_gb=config.host_disk_gb,
+        total_gb=config.host_total_gb,
+    )
