@@ -25,7 +25,7 @@ class Health:
         parts = {
             "libvirt": _ask(self._hypervisor.libvirt_version),
             "pool": _ask(self._hypervisor.pool_state),
-            "openvswitch": _ask(self._hypervisor.openvswitch_version),
+            "openvswitch": _ask(self._hypervisor.openvswitch.version),
         }
         parts["journal"] = _ask(self._journal_state)
         healthy = all(part["status"] == "ok" for part in parts.values())

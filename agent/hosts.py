@@ -53,7 +53,7 @@ class Hosts:
         networks: dict[str, libvirt_xml.Network] = {}
         if any(card.network and not card.bridge for card in details.definition.interfaces):
             # A domain that is off does not say where its networks lead.
-            networks = {found.name: found for found in self._hypervisor.network_definitions()}
+            networks = {found.name: found for found in self._hypervisor.networks.definitions()}
         return _shown(details, networks, _install(self._install_of(details.definition.uuid)))
 
     def start_plan(self, uuid: str) -> Plan:

@@ -4,25 +4,23 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from agent.commands import ovs_appctl, qemu_img
-from agent.commands.ovs_vsctl import OvsVsctl
-from agent.commands.virsh import NETWORK_OFF, NO_DOMAIN, NO_NETWORK, NO_VOLUME
+from agent.commands import qemu_img
+from agent.commands.virsh import NO_DOMAIN, NO_VOLUME
 from agent.config import Config
-from agent.errors import NotFound, PoolOff, command_failure
+from agent.errors import NotFound, PoolOff
 from agent.facts import (
     DomainDetails,
     DomainRow,
     InstallLook,
-    NetworkRow,
     NewHostFacts,
     PoolFacts,
     PowerFacts,
 )
+from agent.network_reads import NetworkReads
+from agent.openvswitch import OpenVswitch
 from agent.parsers import libvirt_xml
-from agent.parsers import ovs_vsctl as read_ovs
 from agent.parsers import qemu_img as read_image
 from agent.parsers import virsh as read
-from agent.plan import Command
 from agent.reads import Reads
 from agent.results import RunsCommands
 from agent.warm import Warm
@@ -35,6 +33,7 @@ class Hypervisor:
     InvalidOutput for what it cannot read.
     mark: makes the text that delimits the answers of a batch. warm: runs the batches; without
     it the runner does, with a virsh of its own for each.
+    `networks` and `openvswitch` read what is theirs; the rest is read here.
     """
 
     def __init__(
@@ -47,7 +46,8 @@ class Hypervisor:
         self._runner = runner
         self._config = config
         self._reads = Reads(runner, config.libvirt_uri, warm, mark)
-        self._ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
+        self.openvswitch = OpenVswitch(runner, config)
+        self.networks = NetworkReads(self._reads, self.openvswitch)
         # The domains' UUIDs by name when they were last listed: replaced whole, never changed.
         self._seen: dict[str, str] = {}
 
@@ -126,8 +126,8 @@ class Hypervisor:
         details = self.domain(uuid)
         if details is None:
             return None
-        networks = {network.name: network for network in self.network_definitions()}
-        return PowerFacts(details.state, details.definition, networks, self.stale_ports())
+        networks = {network.name: network for network in self.networks.definitions()}
+        return PowerFacts(details.state, details.definition, networks, self.networks.stale_ports())
 
     def installs(self, uuids: Sequence[str]) -> dict[str, InstallLook]:
         """How domains that are being installed are, by UUID; those that are gone are missing."""
@@ -142,32 +142,6 @@ class Hypervisor:
                 found[uuid] = _install_look(*texts)
         return found
 
-    def networks(self) -> list[NetworkRow]:
-        """All networks, active or not, in libvirt's order."""
-        everything, active, autostart, persistent = (
-            read.names(reply.text)
-            for reply in self._reads.batch(
-                ("net-list", "--all", "--name"),
-                ("net-list", "--name"),
-                ("net-list", "--all", "--name", "--autostart"),
-                ("net-list", "--all", "--name", "--persistent"),
-            )
-        )
-        return [
-            NetworkRow(name, name in active, name in autostart, name in persistent)
-            for name in everything
-        ]
-
-    def network_definitions(self) -> tuple[libvirt_xml.Network, ...]:
-        """The definition of every network."""
-        (reply,) = self._reads.batch(("net-list", "--all", "--uuid"))
-        return self._network_definitions(read.uuids(reply.text))
-
-    def _network_definitions(self, uuids: Sequence[str]) -> tuple[libvirt_xml.Network, ...]:
-        replies = self._reads.batch(*(("net-dumpxml", uuid) for uuid in uuids))
-        texts = (reply.text_unless(NO_NETWORK) for reply in replies)
-        return tuple(libvirt_xml.network(text) for text in texts if text is not None)
-
     def new_host_facts(self) -> NewHostFacts:
         """What a new host's plan has to know, in two virsh and one ovs-vsctl."""
         domains, networks, active, volumes, memory = self._reads.batch(
@@ -179,9 +153,9 @@ class Hypervisor:
         )
         return NewHostFacts(
             domains=frozenset(read.uuid_names(domains.text).values()),
-            networks=self._network_definitions(read.uuids(networks.text)),
+            networks=self.networks.defined(read.uuids(networks.text)),
             active_networks=frozenset(read.names(active.text)),
-            bridges=frozenset(self.bridges()),
+            bridges=frozenset(self.openvswitch.bridges()),
             volumes=frozenset(read.volumes(volumes.text)),
             memory_mib=read.memory_mib(memory.text),
         )
@@ -194,27 +168,6 @@ class Hypervisor:
         replies = self._reads.batch(*((*words, uuid) for uuid in found for words in kinds))
         texts = (reply.text_unless(NO_DOMAIN) for reply in replies)
         return tuple(libvirt_xml.domain(text) for text in texts if text is not None)
-
-    def network_hosts(self, uuid: str) -> list[dict[str, str | None]]:
-        """The hosts that run on a network now: host, mac, and port on the bridge."""
-        (listed,) = self._reads.batch(("net-port-list", uuid))
-        # libvirt fails for one that is not active, which has no ports.
-        text = listed.text_unless(NO_NETWORK, NETWORK_OFF)
-        ports = read.port_uuids(text) if text is not None else []
-        replies = self._reads.batch(*(("net-port-dumpxml", uuid, port) for port in ports))
-        if not replies:
-            return []
-        by_mac = {
-            interface.external_ids.get("attached-mac"): interface.name
-            for interface in read_ovs.interfaces(self._run(self._ovs.interfaces()))
-        }
-        found = []
-        for reply in replies:
-            if reply.stderr:
-                continue  # it left between the two reads
-            host, mac = libvirt_xml.network_port(reply.stdout)
-            found.append({"host": host, "mac": mac, "port": by_mac.get(mac)})
-        return found
 
     def pool(self) -> PoolFacts:
         """The agent's pool with all its volumes; reads each of them."""
@@ -250,27 +203,6 @@ class Hypervisor:
                     found[image] = read_image.backing_chain(result.stdout)
         return found
 
-    def bridges(self) -> tuple[str, ...]:
-        """The bridges of Open vSwitch."""
-        return tuple(read_ovs.bridges(self._run(self._ovs.list_br())))
-
-    def stale_ports(self) -> list[str]:
-        """The ports that libvirt made for domains that run no more.
-
-        They are left by a crash, keep their VLAN tag, and libvirt before 10.3 hands them
-        with that tag to the next domain that gets their name.
-        """
-        # First the ports: one that comes after is not taken for that of a domain which is not
-        # among those that run yet.
-        interfaces = read_ovs.interfaces(self._run(self._ovs.interfaces()))
-        (reply,) = self._reads.batch(("list", "--uuid"))
-        running = set(read.uuids(reply.text))
-        return sorted(
-            interface.name
-            for interface in interfaces
-            if interface.external_ids.get("vm-id") not in (None, *running)
-        )
-
     def libvirt_version(self) -> dict[str, Any]:
         """The version of the libvirt daemon that answers."""
         (reply,) = self._reads.batch(("version", "--daemon"))
@@ -290,18 +222,6 @@ class Hypervisor:
             "available_bytes": int(told["Available"]),
         }
 
-    def openvswitch_version(self) -> dict[str, Any]:
-        """Open vSwitch's version; asks both its database and the switch itself."""
-        self.bridges()
-        told = self._run(ovs_appctl.version(int(self._config.ovs_vsctl_seconds)))
-        return {"version": told.strip()}
-
-    def _run(self, command: Command) -> str:
-        result = self._runner.run(command.argv, command.stdin)
-        if result.exit_code != 0:
-            raise command_failure(command.argv, result.exit_code, result.stderr)
-        return result.stdout
-
 
 def _install_look(before: str, xml: str, info: str, after: str) -> InstallLook:
     """What the reads of one domain tell, of which the state is read first and last."""
@@ -318,8 +238,3 @@ def _install_look(before: str, xml: str, info: str, after: str) -> InstallLook:
 def no_host(name: str) -> NotFound:
     """The error for a host that is not there."""
     return NotFound(f"there is no host {name!r}")
-
-
-def no_network(name: str) -> NotFound:
-    """The error for a network that is not there."""
-    return NotFound(f"there is no network {name!r}")

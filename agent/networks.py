@@ -8,9 +8,10 @@ from agent import network_plans
 from agent.config import Config
 from agent.executor import Change
 from agent.facts import NetworkRow
-from agent.hypervisor import Hypervisor, no_network
+from agent.hypervisor import Hypervisor
 from agent.locks import Claim
 from agent.network_plans import NetworkRequest
+from agent.network_reads import no_network
 from agent.parsers import libvirt_xml
 from agent.plan import Plan
 
@@ -30,11 +31,11 @@ class Networks:
 
     def list(self) -> list[dict[str, str]]:
         """Every network: name, state, autostart, persistent."""
-        return [_shown(row) for row in self._hypervisor.networks()]
+        return [_shown(row) for row in self._hypervisor.networks.rows()]
 
     def show(self, name: str) -> dict[str, Any]:
         """One network with its details; raises NotFound."""
-        rows = [row for row in self._hypervisor.networks() if row.name == name]
+        rows = [row for row in self._hypervisor.networks.rows() if row.name == name]
         if not rows:
             raise no_network(name)
         network = self._definition(name)
@@ -43,7 +44,7 @@ class Networks:
             "id": network.uuid,
             "bridge": network.bridge,
             "vlan": network.vlan,
-            "ports": self._hypervisor.network_hosts(network.uuid),
+            "ports": self._hypervisor.networks.hosts(network.uuid),
         }
 
     def create(self, request: NetworkRequest) -> Change:
@@ -52,8 +53,8 @@ class Networks:
         def plan() -> Plan:
             return network_plans.create(
                 request,
-                {row.name for row in self._hypervisor.networks()},
-                self._hypervisor.bridges(),
+                {row.name for row in self._hypervisor.networks.rows()},
+                self._hypervisor.openvswitch.bridges(),
                 self._config,
                 self._new_uuid(),
             )
@@ -74,7 +75,7 @@ class Networks:
         return Change((Claim("network", name),), plan, lambda: told)
 
     def _definition(self, name: str) -> libvirt_xml.Network:
-        for network in self._hypervisor.network_definitions():
+        for network in self._hypervisor.networks.definitions():
             if network.name == name:
                 return network
         raise no_network(name)

@@ -60,7 +60,7 @@ def _findings(config: Config) -> Iterator[Finding]:
         "libvirt", lambda: f"{hypervisor.libvirt_version()['version']} at {config.libvirt_uri}"
     )
     yield _ask("pool", lambda: _pool(hypervisor))
-    yield _ask("Open vSwitch", lambda: str(hypervisor.openvswitch_version()["version"]))
+    yield _ask("Open vSwitch", lambda: str(hypervisor.openvswitch.version()["version"]))
     yield _bridge(hypervisor, config)
     yield _virtualisation(runner, config)
     yield _stale_ports(hypervisor)
@@ -110,7 +110,7 @@ def _pool(hypervisor: Hypervisor) -> str:
 
 def _bridge(hypervisor: Hypervisor, config: Config) -> Finding:
     try:
-        bridges = hypervisor.bridges()
+        bridges = hypervisor.openvswitch.bridges()
     except AgentError as error:
         return Finding("bridge", FAILED, error.detail)
     if config.bridge in bridges:
@@ -135,7 +135,7 @@ def _virtualisation(runner: TerminalRunner, config: Config) -> Finding:
 
 def _stale_ports(hypervisor: Hypervisor) -> Finding:
     try:
-        stale = hypervisor.stale_ports()
+        stale = hypervisor.networks.stale_ports()
     except AgentError as error:
         return Finding("stale ports", FAILED, error.detail)
     if not stale:
