@@ -23,7 +23,7 @@ from agent.resources.metrics import Scrape
 from agent.resources.networks import Network, NetworkList
 from agent.resources.operations import Operation, OperationList
 from agent.resources.power import Power
-from agent.schemas import UNLIMITED, HostLimits, host_schema
+from agent.schemas.hosts import UNLIMITED, HostLimits, host_schema
 
 # What is answered whatever hangs; health and metrics have short limits of their own.
 _NO_COMMANDS = ("/operations", "/health", "/metrics", "/openapi.json", "/docs")

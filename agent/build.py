@@ -19,7 +19,7 @@ from agent.locks import Locks
 from agent.metrics import Metrics
 from agent.networks import Networks
 from agent.run import Runner
-from agent.schemas import HostLimits
+from agent.schemas.hosts import HostLimits
 from agent.settler import Settler
 from agent.steps import Steps
 from agent.turns import Turns

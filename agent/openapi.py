@@ -5,12 +5,15 @@ To document a new route, add it to `_paths`.
 
 from typing import Any
 
-from agent import answers, schemas
+from agent import answers
 from agent.answers import ref
 from agent.journal import STATUSES
 from agent.power_plans import VERBS
 from agent.resources.console import MOST_OFFSET, MOST_WAIT_SECONDS
 from agent.resources.operations import MOST_NUMBER, MOST_OPERATIONS
+from agent.schemas.hosts import HOST
+from agent.schemas.names import HOST_NAME, NETWORK_NAME
+from agent.schemas.networks import NETWORK
 
 _Json = dict[str, Any]
 
@@ -60,7 +63,7 @@ answered with 202 as soon as the plan is made, and `Location` says where to look
 """
 
 
-def document(host: _Json = schemas.HOST, network: _Json = schemas.NETWORK) -> _Json:
+def document(host: _Json = HOST, network: _Json = NETWORK) -> _Json:
     """The OpenAPI document. host, network: what the bodies that make one may hold."""
     return {
         "openapi": "3.1.0",
@@ -99,7 +102,7 @@ def _paths() -> _Json:
                 "hosts",
                 "Make a host and start it.",
                 "Host",
-                [_name("name", "the new host's name", schemas.HOST_NAME)],
+                [_name("name", "the new host's name", HOST_NAME)],
                 more="The answer comes once the machine runs; an install goes on after it. It"
                 " exists whole, or nothing is left of it. A location must be one that"
                 " virt-install knows an installer at, and the name short enough for the"
@@ -266,7 +269,7 @@ def _change(
 
 def _network(parameters: list[_Json], under: str) -> _Json:
     """A network's operations; under: what their ids say more, for the alias."""
-    given = [*parameters[:-1], _name("network", "the new network's name", schemas.NETWORK_NAME)]
+    given = [*parameters[:-1], _name("network", "the new network's name", NETWORK_NAME)]
     alias = " The same as /networks/{network}." if under else ""
     names = {each["name"]: f"$request.path.{each['name']}" for each in parameters}
     links = {

@@ -9,7 +9,8 @@ from agent.middleware import json_line
 from agent.places import Places
 from agent.resources.body import json_body
 from agent.resources.changes import Changes
-from agent.schemas import HostLimits, host_request
+from agent.schemas.hosts import HostLimits
+from agent.schemas.requests import host_request
 from agent.shared import Shared
 
 

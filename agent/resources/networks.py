@@ -7,7 +7,7 @@ from agent.networks import Networks
 from agent.places import Places
 from agent.resources.body import json_body
 from agent.resources.changes import Changes
-from agent.schemas import network_request
+from agent.schemas.requests import network_request
 from agent.shared import Shared
 
 

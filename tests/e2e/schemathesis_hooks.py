@@ -11,7 +11,8 @@ import requests
 import schemathesis
 from schemathesis import Case, HookContext
 
-from agent import schemas
+from agent.schemas import hosts, networks
+from agent.schemas.validator import Validator
 
 BRIDGE, NETWORK = "br0", "there"
 _INSTALL = ("install", "location", "cmdline", "console")
@@ -22,9 +23,9 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     """Called with every request before it is sent."""
     path, method = case.operation.path, case.method.upper()
     if isinstance(case.body, dict):
-        if path == "/hosts/{name}" and schemas.Validator(schemas.HOST).is_valid(case.body):
+        if path == "/hosts/{name}" and Validator(hosts.HOST).is_valid(case.body):
             _small_host(case)
-        elif path.endswith("/{network}") and schemas.Validator(schemas.NETWORK).is_valid(case.body):
+        elif path.endswith("/{network}") and Validator(networks.NETWORK).is_valid(case.body):
             case.body = {**case.body, "bridge": BRIDGE}
     if method == "POST" and _in_a_row(case):
         _new_name(case)

@@ -20,7 +20,7 @@ from agent.errors import AgentError
 from agent.facts import NewHostFacts, PoolFacts
 from agent.parsers.libvirt_xml import Disk, Domain, Interface, Network
 from agent.plan import Command, Plan
-from agent.schemas import host_request, network_request
+from agent.schemas.requests import host_request, network_request
 
 FOLDER = Path(__file__).parent.parent / "golden"
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"

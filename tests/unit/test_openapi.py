@@ -8,8 +8,12 @@ import falcon.inspect
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from agent import openapi, problems, schemas
+from agent import openapi, problems
 from agent.power_plans import VERBS
+from agent.schemas.hosts import HOST
+from agent.schemas.names import HOST_NAME, NETWORK_NAME
+from agent.schemas.networks import NETWORK
+from agent.schemas.validator import Validator
 
 from .contract import DOCUMENT
 from .web import Agent
@@ -49,8 +53,8 @@ def test_each_operation_has_an_id_of_its_own() -> None:
 
 def test_bodies_are_what_requests_are_validated_with() -> None:
     held = DOCUMENT["components"]["schemas"]
-    assert held["HostRequest"] is schemas.HOST
-    assert held["NetworkRequest"] is schemas.NETWORK
+    assert held["HostRequest"] is HOST
+    assert held["NetworkRequest"] is NETWORK
     host, network = {"type": "object"}, {"type": "object", "maxProperties": 1}
     held = openapi.document(host, network)["components"]["schemas"]
     assert (held["HostRequest"], held["NetworkRequest"]) == (host, network)
@@ -60,9 +64,9 @@ def test_new_names_are_what_requests_are_validated_with() -> None:
     found = {
         operation["operationId"]: parameters(operation, "path") for _, _, operation in OPERATIONS
     }
-    assert found["createHost"]["name"] is schemas.HOST_NAME
-    assert found["createNetwork"]["network"] is schemas.NETWORK_NAME
-    assert found["createHostNetwork"]["network"] is schemas.NETWORK_NAME
+    assert found["createHost"]["name"] is HOST_NAME
+    assert found["createNetwork"]["network"] is NETWORK_NAME
+    assert found["createHostNetwork"]["network"] is NETWORK_NAME
 
 
 @each_operation
@@ -90,11 +94,11 @@ def test_the_parameters_of_its_query(
 def test_its_example_is_valid(method: str, path: str, operation: dict[str, Any]) -> None:
     for parameter in operation["parameters"]:
         if parameter["in"] == "path":
-            assert schemas.Validator(parameter["schema"]).is_valid(parameter["example"])
+            assert Validator(parameter["schema"]).is_valid(parameter["example"])
     if "requestBody" in operation:
         name = _body(operation)["schema"]["$ref"].rpartition("/")[2]
         schema = DOCUMENT["components"]["schemas"][name]
-        assert schemas.Validator(schema).is_valid(_example(operation))
+        assert Validator(schema).is_valid(_example(operation))
 
 
 def _body(operation: dict[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import host_plans, network_plans, schemas
+from agent import host_plans, network_plans
 from agent.config import Config
 from agent.errors import InvalidRequest
 from agent.facts import NewHostFacts
 from agent.host_plans import HostRequest
 from agent.network_plans import NetworkRequest
 from agent.parsers.libvirt_xml import Network
-from agent.schemas import HostLimits, host_request, host_schema, network_request
+from agent.schemas import hosts, names
+from agent.schemas.hosts import HostLimits, host_schema
+from agent.schemas.requests import host_request, network_request
+from agent.schemas.validator import Validator
 
 from .golden import UUID
 from .test_commands_virt_install import sub_options
@@ -498,12 +501,12 @@ def test_the_limits_are_in_the_schema() -> None:
     assert properties["vcpus"]["maximum"] == 2
     assert properties["disks"]["maxItems"] == 3
     assert properties["disks"]["items"] == {"type": "integer", "minimum": 1, "maximum": 20}
-    assert host_schema(HostLimits()) == host_schema(HostLimits(vcpus=999)) == schemas.HOST
+    assert host_schema(HostLimits()) == host_schema(HostLimits(vcpus=999)) == hosts.HOST
 
 
 def fits(schema: dict[str, Any], value: Any) -> bool:
     """Whether a value is what a schema of the OpenAPI document takes."""
-    return schemas.Validator(schema).is_valid(value)
+    return Validator(schema).is_valid(value)
 
 
 def errors(read: Any, name: str, body: Any) -> set[str]:
@@ -517,10 +520,8 @@ def errors(read: Any, name: str, body: Any) -> set[str]:
 
 @given(NAME | st.from_regex(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}|[0-9]+", fullmatch=True))
 def test_a_name_is_taken_when_it_fits_its_schema(name: str) -> None:
-    assert ("name" not in errors(host_request, name, HOST)) == fits(schemas.HOST_NAME, name)
-    assert ("name" not in errors(network_request, name, NETWORK)) == fits(
-        schemas.NETWORK_NAME, name
-    )
+    assert ("name" not in errors(host_request, name, HOST)) == fits(names.HOST_NAME, name)
+    assert ("name" not in errors(network_request, name, NETWORK)) == fits(names.NETWORK_NAME, name)
 
 
 @given(
@@ -542,7 +543,7 @@ def test_a_host_is_taken_when_it_fits_its_schema(body: dict[str, Any]) -> None:
         beyond.add("location")
     if not all(char < "\ud800" for char in body.get("cmdline") or ""):
         beyond.add("cmdline")
-    assert found <= beyond if fits(schemas.HOST, body) else found
+    assert found <= beyond if fits(hosts.HOST, body) else found
 
 
 def test_a_pattern_ends_where_the_text_does() -> None:

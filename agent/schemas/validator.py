@@ -1,0 +1,66 @@
+"""Validates with JSON Schema, and says in words of the agent's own what is wrong."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError
+
+from agent.errors import FieldError
+
+_REFUSAL = "x-refusal"
+
+
+def refused(why: str, **rule: Any) -> dict[str, Any]:
+    """A rule of a schema with what its breaker is told; without a rule nothing will do."""
+    return {**(rule or {"not": {}}), _REFUSAL: why}
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    # Python's $ is before a last newline, too.
+    if validator.is_type(instance, "string") and not re.fullmatch(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+# Every pattern here is of the whole text.
+Validator = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
+def schema_errors(schema: dict[str, Any], body: Any) -> Iterator[FieldError]:
+    """What a schema finds wrong with a body; a field may come more than once."""
+    for error in Validator(schema).iter_errors(body):
+        yield from _field_errors(error, schema)
+
+
+def _field_errors(error: ValidationError, schema: dict[str, Any]) -> Iterator[FieldError]:
+    given: Any = error.instance
+    if error.validator == "required":
+        for name in schema["required"]:
+            if name not in given:
+                yield FieldError(name, "is required")
+    elif error.validator == "additionalProperties":
+        for name in sorted(set(given) - set(schema["properties"])):
+            has = ", ".join(schema["properties"])
+            yield FieldError(cut(name), f"there is no such field; there are {has}")
+    else:
+        path = "".join(
+            f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+        )
+        message = error.message
+        if error.validator == "maxItems":
+            # Its own message has all the items, and not how many there may be.
+            message = f"{len(given)} are more than the maximum of {error.validator_value}"
+        rule = error.schema
+        why = rule.get(_REFUSAL) if isinstance(rule, dict) else None
+        yield FieldError(path.removeprefix(".") or "body", cut(why or message))
+
+
+def unique(errors: list[FieldError]) -> list[FieldError]:
+    """One error a field: the first says it, and a second would only confuse."""
+    return list({error.field: error for error in reversed(errors)}.values())[::-1]
+
+
+def cut(text: str) -> str:
+    """A text as an error shows it: its first 200 characters."""
+    return text if len(text) <= 200 else text[:200] + "..."
