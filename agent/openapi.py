@@ -5,8 +5,8 @@ To document a new route, add it to `_paths`.
 
 from typing import Any
 
-from agent import answers
-from agent.answers import ref
+from agent.answers import changes, console, health, hosts, networks, problems
+from agent.answers.values import ref
 from agent.journal import STATUSES
 from agent.power_plans import VERBS
 from agent.resources.console import MOST_OFFSET, MOST_WAIT_SECONDS
@@ -77,7 +77,16 @@ def document(host: _Json = HOST, network: _Json = NETWORK) -> _Json:
         "tags": [{"name": name} for name in ("hosts", "networks", "operations", "agent")],
         "paths": _paths(),
         "components": {
-            "schemas": {"HostRequest": host, "NetworkRequest": network, **answers.SCHEMAS},
+            "schemas": {
+                "HostRequest": host,
+                "NetworkRequest": network,
+                **hosts.SCHEMAS,
+                **networks.SCHEMAS,
+                **changes.SCHEMAS,
+                **console.SCHEMAS,
+                **health.SCHEMAS,
+                **problems.SCHEMAS,
+            },
             "responses": {f"Problem{status}": _problem(status) for status in _ERRORS},
             "headers": {
                 name: {"description": said, "required": always, "schema": {"type": "string"}}
