@@ -2,7 +2,7 @@
 
 import falcon
 
-from agent import openapi, problems
+from agent import problems
 from agent.console import Consoles
 from agent.door import Door
 from agent.executor import Executor
@@ -12,6 +12,7 @@ from agent.journal import Journal
 from agent.metrics import Metrics
 from agent.middleware import BodyLimit, Head, RequestLog, TakePlace, json_lines
 from agent.networks import Networks
+from agent.openapi.document import document
 from agent.places import Places
 from agent.power_plans import VERBS
 from agent.resources.changes import Changes
@@ -77,9 +78,9 @@ def create_app(
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))
     app.add_route("/health", HealthCheck(health))
-    document = openapi.document(host_schema(limits))
-    app.add_route("/openapi.json", OpenApi(document))
-    app.add_route("/docs", Docs(document))
+    contract = document(host_schema(limits))
+    app.add_route("/openapi.json", OpenApi(contract))
+    app.add_route("/docs", Docs(contract))
     metrics.watch(
         host_list.states,
         lambda: executor.active,

@@ -8,9 +8,9 @@ from typing import Any
 import falcon.testing
 from jsonschema import Draft202012Validator
 
-from agent import openapi
+from agent.openapi.document import document
 
-DOCUMENT = openapi.document()
+DOCUMENT = document()
 _PATTERNS = {
     path: re.compile(re.sub(r"\{\w+\}", "[^/]+", path).replace(".", r"\.") + "/?")
     for path in DOCUMENT["paths"]

@@ -8,7 +8,8 @@ import falcon.inspect
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from agent import openapi, problems
+from agent import problems
+from agent.openapi.document import document
 from agent.power_plans import VERBS
 from agent.schemas.hosts import HOST
 from agent.schemas.names import HOST_NAME, NETWORK_NAME
@@ -56,7 +57,7 @@ def test_bodies_are_what_requests_are_validated_with() -> None:
     assert held["HostRequest"] is HOST
     assert held["NetworkRequest"] is NETWORK
     host, network = {"type": "object"}, {"type": "object", "maxProperties": 1}
-    held = openapi.document(host, network)["components"]["schemas"]
+    held = document(host, network)["components"]["schemas"]
     assert (held["HostRequest"], held["NetworkRequest"]) == (host, network)
 
 
