@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.journal import STATUSES
+from agent.operation import STATUSES
 from agent.parsers.virsh import STATES
 
 _Schema = dict[str, Any]

@@ -4,15 +4,16 @@ import contextvars
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from agent import leftovers, trace
 from agent.errors import AgentError, CommandFailed, Interrupted, JournalFailed, Stopping, TooMany
-from agent.journal import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, WAITING, Asked, Journal
+from agent.journal import Journal
 from agent.locks import Claim, Locks
+from agent.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, WAITING, Asked, told
 from agent.plan import Plan
 from agent.steps import Steps
 from agent.turns import Ticket, Turns
@@ -280,13 +281,6 @@ class Executor:
         with self._idle:
             self._active -= 1
             self._idle.notify_all()
-
-
-def told(error: BaseException) -> Mapping[str, Any]:
-    """An error for the journal."""
-    if isinstance(error, AgentError):
-        return {"detail": error.detail, **error.facts()}
-    return {"detail": f"unforeseen: {error!r}"}
 
 
 def _was_killed(error: BaseException) -> bool:

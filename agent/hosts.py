@@ -11,8 +11,9 @@ from agent.executor import Change
 from agent.facts import DomainDetails
 from agent.host_plans import HostRequest
 from agent.hypervisor import Hypervisor, no_host
-from agent.journal import DONE, RUNNING, WAITING, Journal
+from agent.journal import Journal
 from agent.locks import Claim
+from agent.operation import DONE, RUNNING, WAITING
 from agent.parsers import libvirt_xml
 from agent.plan import Plan
 

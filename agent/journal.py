@@ -13,11 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.errors import JournalFailed
+from agent.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, WAITING, Asked, Outcome
 from agent.plan import Command, Plan
 
 # What a command printed is kept up to here; the beginning says most.
@@ -61,52 +61,6 @@ create table if not exists steps (
     primary key (operation, number)
 ) without rowid;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked of the agent, and by whom.
-
-    host, network: the name that the change is about, one of them. client: the address.
-    """
-
-    method: str
-    path: str
-    body: Any
-    request_id: str
-    client: str | None
-    host: str | None = None
-    network: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a command ended.
-
-    ok: it did what it was for, or found it done. error: why it did not end by itself, such
-    as its time limit.
-    """
-
-    seconds: float
-    exit_code: int | None
-    ok: bool
-    stdout: str
-    stderr: str
-    error: str | None = None
-
-
-# An operation's statuses. "undone": it failed and left nothing. "failed": it failed, there is
-# no undo, and it may be asked for again. "unsettled": it was cut off, or its undo failed; the
-# agent goes on trying, and holds its names until then.
-# "waiting": an install whose installer has not ended, or a change whose turn has not come.
-RUNNING, WAITING, DONE, UNDONE, FAILED, UNSETTLED = STATUSES = (
-    "running",
-    "waiting",
-    "done",
-    "undone",
-    "failed",
-    "unsettled",
-)
 
 
 class Journal:

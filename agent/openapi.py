@@ -7,7 +7,7 @@ from typing import Any
 
 from agent import answers, schemas
 from agent.answers import ref
-from agent.journal import STATUSES
+from agent.operation import STATUSES
 from agent.power_plans import VERBS
 from agent.resources.console import MOST_OFFSET, MOST_WAIT_SECONDS
 from agent.resources.operations import MOST_NUMBER, MOST_OPERATIONS

@@ -7,8 +7,9 @@ import falcon
 
 from agent.errors import FieldError, InvalidRequest, JournalFailed
 from agent.executor import Change, Executor
-from agent.journal import Asked, Journal
+from agent.journal import Journal
 from agent.middleware import client
+from agent.operation import Asked
 from agent.script import script
 
 MEDIA_SCRIPT = "text/x-shellscript"

@@ -7,8 +7,9 @@ from typing import Any
 
 from agent.errors import Busy, JournalFailed
 from agent.executor import Change, Executor
-from agent.journal import Asked, Journal
+from agent.journal import Journal
 from agent.locks import Claim, Locks
+from agent.operation import Asked
 from agent.plan import Command, Plan, Step
 from agent.run import Result
 from agent.settler import Settler

@@ -4,7 +4,7 @@ import pytest
 
 from agent.errors import Busy
 from agent.executor import Change
-from agent.journal import DONE, UNDONE
+from agent.operation import DONE, UNDONE
 from agent.plan import Command, Plan
 
 from .fake_runner import CREATE, HOST, World, asked, takes_back

@@ -14,8 +14,9 @@ from agent.config import Config
 from agent.errors import CommandTimeout, NotFound, OutOfReach
 from agent.facts import InstallLook
 from agent.installs import Installs, Next, decide
-from agent.journal import DONE, Asked, Journal, Outcome
+from agent.journal import Journal
 from agent.locks import Claim, Locks
+from agent.operation import DONE, Asked, Outcome
 from agent.plan import Command, Install, Plan, Step
 from agent.run import Result
 from agent.steps import Steps

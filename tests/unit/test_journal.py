@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import JournalFailed
-from agent.journal import DONE, FAILED, MOST_OUTPUT, UNDONE, UNSETTLED, Asked, Journal, Outcome
+from agent.journal import MOST_OUTPUT, Journal
+from agent.operation import DONE, FAILED, UNDONE, UNSETTLED, Asked, Outcome
 from agent.plan import Command, Plan, Step
 
 PLAN = Plan(
@@ -278,7 +279,8 @@ def test_eight_writers_and_a_reader(tmp_path: Path) -> None:
 
 _WRITER = """
 import sys
-from agent.journal import Asked, Journal, Outcome
+from agent.journal import Journal
+from agent.operation import Asked, Outcome
 from agent.plan import Command, Plan, Step
 journal = Journal(sys.argv[1])
 plan = Plan("make", (Step("one", Command(("one",))),))

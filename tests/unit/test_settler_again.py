@@ -8,8 +8,8 @@ import pytest
 from agent import leftovers, settler
 from agent.errors import Busy, CommandFailed, JournalFailed
 from agent.executor import Change, Executor
-from agent.journal import DONE, UNDONE, UNSETTLED
 from agent.locks import Claim
+from agent.operation import DONE, UNDONE, UNSETTLED
 from agent.plan import Command
 from agent.steps import Steps
 
