@@ -1,22 +1,18 @@
 """The journal: every change that was begun, its steps and what came of them, on disk.
 
-SQLite with a write-ahead log. What a step is about to do is on disk before it is done, so
-that after a crash it is known what may have been made.
+What a step is about to do is on disk before it is done, so that after a crash it is known
+what may have been made.
 """
 
-import contextlib
 import json
-import os
 import sqlite3
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.errors import JournalFailed
+from agent.database import Database
 from agent.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, WAITING, Asked, Outcome
 from agent.plan import Command, Plan
 
@@ -24,43 +20,6 @@ from agent.plan import Command, Plan
 MOST_OUTPUT = 16 * 1024
 # Each operation that begins forgets that many at most, so that none waits for long.
 _PRUNED_AT_ONCE = 50
-_SCHEMA = """
-create table if not exists operations (
-    number integer primary key,
-    id text not null unique,
-    does text not null,
-    host text,
-    network text,
-    request text not null,
-    plan text not null,
-    status text not null,
-    began real not null,
-    ended real,
-    error text,
-    domain text,
-    location text
-);
-create index if not exists operations_by_host on operations (host, number);
-create index if not exists operations_by_network on operations (network, number);
-create index if not exists operations_by_status on operations (status, number);
-create index if not exists operations_by_domain on operations (domain, number);
-create table if not exists steps (
-    operation integer not null references operations (number) on delete cascade,
-    number integer not null,
-    undoes integer,
-    step integer not null,
-    argv text not null,
-    stdin text,
-    began real not null,
-    seconds real,
-    exit_code integer,
-    ok integer,
-    stdout text,
-    stderr text,
-    error text,
-    primary key (operation, number)
-) without rowid;
-"""
 
 
 class Journal:
@@ -84,7 +43,7 @@ class Journal:
         uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         on_end: Callable[[str], None] = lambda status: None,
     ) -> None:
-        self._path = path
+        self._database = Database(path)
         self._on_end = on_end
         self._days = days
         self._count = count
@@ -92,21 +51,14 @@ class Journal:
         self._uptime = uptime
         # What the clock said, as far as it is believed, at what uptime.
         self._anchor: tuple[float, float] | None = None
-        # One connection and one lock: SQLite has one writer at a time anyhow, and every
-        # statement here takes well under a millisecond.
-        self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+        self._database.close()
 
     def check(self) -> None:
         """Raise JournalFailed when operations could not be written down now."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             # Something has to be written: a disk that cannot be is not missed before.
             db.execute("pragma user_version = 1")
 
@@ -119,7 +71,7 @@ class Journal:
             "request_id": asked.request_id,
             "client": asked.client,
         }
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute(
                 "insert into operations (id, does, host, network, request, plan, status, began)"
                 " values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -138,7 +90,7 @@ class Journal:
 
     def run(self, operation: str) -> None:
         """Write down that the turn of an operation has come: it runs from now on."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute("update operations set status = ? where id = ?", (RUNNING, operation))
 
     def begin_step(self, operation: str, step: int, command: Command, undo: bool) -> int:
@@ -146,7 +98,7 @@ class Journal:
 
         step: the step of the plan that it belongs to, from 0. undo: it takes that back.
         """
-        with self._writing() as db:
+        with self._database.writing() as db:
             (number,) = db.execute(
                 "select count(*) from steps where operation ="
                 " (select number from operations where id = ?)",
@@ -169,7 +121,7 @@ class Journal:
 
     def end_step(self, operation: str, number: int, outcome: Outcome) -> None:
         """Write down how a command ended."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute(
                 "update steps set"
                 " seconds = ?, exit_code = ?, ok = ?, stdout = ?, stderr = ?, error = ?"
@@ -192,7 +144,7 @@ class Journal:
         The install that goes on after it, if one does, is an operation that begins with that:
         no crash can come between the two.
         """
-        with self._writing() as db:
+        with self._database.writing() as db:
             before = db.execute("select status from operations where id = ?", (operation,))
             # One that cannot be settled is ended again at every try.
             new = [row["status"] for row in before] != [status]
@@ -236,7 +188,7 @@ class Journal:
 
     def set_plan(self, operation: str, plan: Plan) -> None:
         """Write down what an install's end is to be: its operation runs from now on."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute(
                 "update operations set plan = ?, status = ? where id = ?",
                 (json.dumps(plan.to_json()), RUNNING, operation),
@@ -244,7 +196,7 @@ class Journal:
 
     def installs(self) -> list[dict[str, Any]]:
         """The installs that have not ended: id, host, domain, status."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             rows = db.execute(
                 "select id, host, domain, status from operations"
                 " where domain is not null and status in (?, ?) order by number",
@@ -254,7 +206,7 @@ class Journal:
 
     def install(self, domain: str) -> dict[str, Any] | None:
         """The latest install of the domain of that UUID, None without one."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             row = db.execute(
                 "select status, began, ended, location, error from operations"
                 " where domain = ? order by number desc limit 1",
@@ -264,7 +216,7 @@ class Journal:
 
     def unfinished(self) -> list[str]:
         """The operations that did not come to an end, oldest first."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             rows = db.execute(
                 "select id from operations where domain is null and status in (?, ?, ?)"
                 " order by number",
@@ -290,7 +242,7 @@ class Journal:
         }
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = f" where {' and '.join(given)}" if given else ""
-        with self._reading() as db:
+        with self._database.reading() as db:
             rows = db.execute(
                 f"select * from operations{where} order by number desc limit ?",  # noqa: S608 - fixed clauses
                 (*given.values(), limit),
@@ -299,7 +251,7 @@ class Journal:
 
     def get(self, operation: str) -> dict[str, Any] | None:
         """One operation with its plan and the commands that were run, None if unknown."""
-        with self._reading() as db:
+        with self._database.reading() as db:
             row = db.execute("select * from operations where id = ?", (operation,)).fetchone()
             if row is None:
                 return None
@@ -345,58 +297,6 @@ class Journal:
             self._anchor = (believed, self._uptime())
         believed, since = self._anchor
         return min(self._clock(), believed + self._uptime() - since)
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
-            db.execute("begin immediate")
-            try:
-                yield db
-                db.execute("commit")
-            except BaseException:
-                # After some errors, such as a full disk, SQLite has done it by itself.
-                if db.in_transaction:
-                    db.execute("rollback")
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                if self._db is None:
-                    self._db = _open(self._path)
-                yield self._db
-            except sqlite3.Error as error:
-                raise JournalFailed(
-                    f"the journal {self._path} cannot be used: {error};"
-                    " no change is made without it"
-                ) from error
-
-
-def _open(path: Path | str) -> sqlite3.Connection:
-    if path != ":memory:":
-        # What clients sent is nobody else's to read; SQLite gives its other files this mode.
-        with contextlib.suppress(OSError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-    try:
-        db.row_factory = sqlite3.Row
-        # Only what is not so yet: each of these wants the file to itself for a moment.
-        if db.execute("pragma journal_mode").fetchone()[0] != "wal":
-            db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = full")
-        db.execute("pragma foreign_keys = on")
-        columns = {row["name"] for row in db.execute("pragma table_info(operations)")}
-        new = [column for column in ("domain", "location") if column not in columns]
-        for column in new if columns else ():
-            # A journal from before installs were operations.
-            db.execute(f"alter table operations add column {column} text")
-        if new:
-            db.executescript(_SCHEMA)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
 
 
 def _operation(row: sqlite3.Row, counts: tuple[int, int]) -> dict[str, Any]:

@@ -330,14 +330,14 @@ def test_a_damaged_file_is_named_and_tried_again(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_half_operation(journal: Journal) -> None:
     """SQLite's own limit stands for the disk's."""
     journal.begin("before", asked(), PLAN)
-    with journal._reading() as db:
+    with journal._database.reading() as db:
         db.execute("pragma max_page_count = 10")
     big = Plan("make a", (Step("x" * 100_000, Command(("one",))),))
     with pytest.raises(JournalFailed) as caught:
         journal.begin("after", asked(), big)
     assert "database or disk is full" in caught.value.detail
     assert [row["id"] for row in journal.find()] == ["before"]
-    with journal._reading() as db:
+    with journal._database.reading() as db:
         db.execute("pragma max_page_count = 100000")
     journal.begin("after", asked(), big)
     assert [row["id"] for row in journal.find()] == ["after", "before"]
