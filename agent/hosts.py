@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from agent import host_plans, power_plans
+from agent.change import Change
 from agent.config import Config
 from agent.errors import JournalFailed
-from agent.executor import Change
 from agent.facts import DomainDetails
 from agent.host_plans import HostRequest
 from agent.hypervisor import Hypervisor, no_host

@@ -5,8 +5,9 @@ from typing import Any
 
 import falcon
 
+from agent.change import Change
 from agent.errors import FieldError, InvalidRequest, JournalFailed
-from agent.executor import Change, Executor
+from agent.executor import Executor
 from agent.journal import Journal
 from agent.middleware import client
 from agent.operation import Asked

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from agent.change import Change
 from agent.errors import Busy, JournalFailed
-from agent.executor import Change, Executor
+from agent.executor import Executor
 from agent.journal import Journal
 from agent.locks import Claim, Locks
 from agent.operation import Asked

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agent.change import Change
 from agent.errors import Busy
-from agent.executor import Change
 from agent.operation import DONE, UNDONE
 from agent.plan import Command, Plan
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from agent import leftovers, settler
+from agent.change import Change
 from agent.errors import Busy, CommandFailed, JournalFailed
-from agent.executor import Change, Executor
+from agent.executor import Executor
 from agent.locks import Claim
 from agent.operation import DONE, UNDONE, UNSETTLED
 from agent.plan import Command
