@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from agent.config import Config, load
 from agent.errors import AgentError, ConfigError
-from agent.journal import STATUSES
+from agent.operation import STATUSES
 
 # After `journal`; without one it is `journal list`.
 _JOURNAL_WORDS = ("list", "show", "-h", "--help")

@@ -4,15 +4,16 @@ import contextvars
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from agent import leftovers, trace
+from agent.admission import Admission
+from agent.change import Change
 from agent.errors import AgentError, CommandFailed, Interrupted, JournalFailed, Stopping, TooMany
-from agent.journal import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, WAITING, Asked, Journal
-from agent.locks import Claim, Locks
+from agent.journal import Journal
+from agent.locks import Locks
+from agent.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, WAITING, Asked, told
 from agent.plan import Plan
 from agent.steps import Steps
 from agent.turns import Ticket, Turns
@@ -21,22 +22,6 @@ _log = logging.getLogger("agent.operation")
 
 # Each that is asked for with respond-async has a thread and, with a host, a virt-install.
 _MOST_AT_ONCE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change that a client asks for.
-
-    claims: the names that it needs while it runs.
-    plan: reads the facts and builds the plan, or raises because the change cannot be.
-    answer: reads what the client is told once the plan has run.
-    makes: it makes something, and waits for its turn where there are turns.
-    """
-
-    claims: tuple[Claim, ...]
-    plan: Callable[[], Plan]
-    answer: Callable[[], Any]
-    makes: bool = False
 
 
 class Executor:
@@ -64,9 +49,7 @@ class Executor:
         self._unsettled = unsettled
         self._installs = installs
         self._turns = turns or Turns(_MOST_AT_ONCE, _MOST_AT_ONCE)
-        self._idle = threading.Condition()
-        self._active = 0
-        self._refusal: AgentError | None = None
+        self._admission = Admission()
 
     def perform(self, change: Change, operation: str, asked: Asked) -> Any:
         """Plan a change, carry it out, and answer what its client is told.
@@ -77,7 +60,7 @@ class Executor:
         be written down, what the facts say against it, or the failure of a step once everything
         that the plan had made was taken back.
         """
-        with trace.operation(operation), self._admitted():
+        with trace.operation(operation), self._admission.admitted():
             plan, turn = self._begin(change, operation, asked)
             self._carry_out(operation, plan, turn)
             try:
@@ -95,16 +78,16 @@ class Executor:
 
         What comes of it is in the journal.
         """
-        self._enter()
+        self._admission.enter()
         try:
-            if self._active > _MOST_AT_ONCE:
+            if self._admission.active > _MOST_AT_ONCE:
                 raise TooMany(f"{_MOST_AT_ONCE} operations run already; ask again later")
             with trace.operation(operation):
                 plan, turn = self._begin(change, operation, asked)
                 # For the log to say what the thread is at work for.
                 context = contextvars.copy_context()
         except BaseException:
-            self._leave()
+            self._admission.leave()
             raise
 
         def run() -> None:
@@ -116,7 +99,7 @@ class Executor:
             except Exception:
                 _log.exception("operation %s: unforeseen error", operation)
             finally:
-                self._leave()
+                self._admission.leave()
 
         try:
             name = f"operation {operation}"
@@ -124,19 +107,16 @@ class Executor:
         except RuntimeError:
             self._locks.release(operation)
             self._leave_turn(turn)
-            self._leave()
+            self._admission.leave()
             raise
 
     def suspend(self, refusal: AgentError) -> None:
         """Take no more changes until `resume`: each is refused with that error."""
-        with self._idle:
-            self._refusal = refusal
+        self._admission.suspend(refusal)
 
     def resume(self) -> None:
         """Take changes again after `suspend`; after `drain` none are taken any more."""
-        with self._idle:
-            if not isinstance(self._refusal, Stopping):
-                self._refusal = None
+        self._admission.resume()
 
     def phase(self, operation: str) -> str | None:
         """What an operation that runs now is at, in its command's own words."""
@@ -145,7 +125,7 @@ class Executor:
     @property
     def active(self) -> int:
         """How many changes are being planned or carried out."""
-        return self._active
+        return self._admission.active
 
     def drain(self, seconds: float) -> bool:
         """Take no more changes, and wait for those that run to end.
@@ -154,19 +134,15 @@ class Executor:
             had made is taken back, for which they are given as long again.
         Answers whether all of them ended.
         """
-        with self._idle:
-            self._refusal = Stopping("the agent is stopping; ask again when it is back")
-            self._turns.close(
-                "the agent is stopping, and nothing was done; ask again when it is back"
-            )
-            if self._active:
-                _log.info("waiting for %d operations to end", self._active)
-            if self._idle.wait_for(lambda: not self._active, seconds):
-                return True
+        self._admission.suspend(Stopping("the agent is stopping; ask again when it is back"))
+        self._turns.close("the agent is stopping, and nothing was done; ask again when it is back")
+        if active := self._admission.active:
+            _log.info("waiting for %d operations to end", active)
+        if self._admission.idle(seconds):
+            return True
         _log.warning("operations still run after %g s: taking them back", seconds)
         self._steps.cut_off()
-        with self._idle:
-            return self._idle.wait_for(lambda: not self._active, seconds)
+        return self._admission.idle(seconds)
 
     def _begin(self, change: Change, operation: str, asked: Asked) -> tuple[Plan, Ticket | None]:
         """Hold the names, make the plan and write it down; answers it, and its ticket to a turn.
@@ -261,32 +237,6 @@ class Executor:
         else:
             self._locks.release(operation)
         _log.info("operation %s is %s: %s", operation, status, error)
-
-    @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
-
-    def _enter(self) -> None:
-        with self._idle:
-            if self._refusal is not None:
-                raise type(self._refusal)(self._refusal.detail)
-            self._active += 1
-
-    def _leave(self) -> None:
-        with self._idle:
-            self._active -= 1
-            self._idle.notify_all()
-
-
-def told(error: BaseException) -> Mapping[str, Any]:
-    """An error for the journal."""
-    if isinstance(error, AgentError):
-        return {"detail": error.detail, **error.facts()}
-    return {"detail": f"unforeseen: {error!r}"}
 
 
 def _was_killed(error: BaseException) -> bool:

@@ -9,8 +9,9 @@ from agent import trace
 from agent.errors import AgentError, Busy, Interrupted, JournalFailed, OutOfReach
 from agent.facts import InstallLook
 from agent.hypervisor import Hypervisor
-from agent.journal import DONE, FAILED, RUNNING, Journal
+from agent.journal import Journal
 from agent.locks import Claim, Locks
+from agent.operation import DONE, FAILED, RUNNING
 from agent.plan import Plan
 from agent.steps import Steps
 

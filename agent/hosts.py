@@ -5,14 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 from agent import host_plans, power_plans
+from agent.change import Change
 from agent.config import Config
 from agent.errors import JournalFailed
-from agent.executor import Change
 from agent.facts import DomainDetails
 from agent.host_plans import HostRequest
 from agent.hypervisor import Hypervisor, no_host
-from agent.journal import DONE, RUNNING, WAITING, Journal
+from agent.journal import Journal
 from agent.locks import Claim
+from agent.operation import DONE, RUNNING, WAITING
 from agent.parsers import libvirt_xml
 from agent.plan import Plan
 

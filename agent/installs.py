@@ -16,8 +16,9 @@ from agent.config import Config
 from agent.errors import AgentError
 from agent.finisher import Finisher
 from agent.hypervisor import Hypervisor
-from agent.journal import RUNNING, Journal
+from agent.journal import Journal
 from agent.locks import Locks
+from agent.operation import RUNNING
 from agent.plan import Plan
 from agent.run import Runner
 from agent.steps import Steps

@@ -1,115 +1,28 @@
 """The journal: every change that was begun, its steps and what came of them, on disk.
 
-SQLite with a write-ahead log. What a step is about to do is on disk before it is done, so
-that after a crash it is known what may have been made.
+What a step is about to do is on disk before it is done, so that after a crash it is known
+what may have been made.
 """
 
-import contextlib
 import json
-import os
 import sqlite3
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.errors import JournalFailed
+from agent.database import Database
+from agent.history import History
+from agent.operation import DONE, RUNNING, WAITING, Asked, Outcome
 from agent.plan import Command, Plan
+from agent.pruning import Pruner
 
 # What a command printed is kept up to here; the beginning says most.
 MOST_OUTPUT = 16 * 1024
-# Each operation that begins forgets that many at most, so that none waits for long.
-_PRUNED_AT_ONCE = 50
-_SCHEMA = """
-create table if not exists operations (
-    number integer primary key,
-    id text not null unique,
-    does text not null,
-    host text,
-    network text,
-    request text not null,
-    plan text not null,
-    status text not null,
-    began real not null,
-    ended real,
-    error text,
-    domain text,
-    location text
-);
-create index if not exists operations_by_host on operations (host, number);
-create index if not exists operations_by_network on operations (network, number);
-create index if not exists operations_by_status on operations (status, number);
-create index if not exists operations_by_domain on operations (domain, number);
-create table if not exists steps (
-    operation integer not null references operations (number) on delete cascade,
-    number integer not null,
-    undoes integer,
-    step integer not null,
-    argv text not null,
-    stdin text,
-    began real not null,
-    seconds real,
-    exit_code integer,
-    ok integer,
-    stdout text,
-    stderr text,
-    error text,
-    primary key (operation, number)
-) without rowid;
-"""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked of the agent, and by whom.
-
-    host, network: the name that the change is about, one of them. client: the address.
-    """
-
-    method: str
-    path: str
-    body: Any
-    request_id: str
-    client: str | None
-    host: str | None = None
-    network: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a command ended.
-
-    ok: it did what it was for, or found it done. error: why it did not end by itself, such
-    as its time limit.
-    """
-
-    seconds: float
-    exit_code: int | None
-    ok: bool
-    stdout: str
-    stderr: str
-    error: str | None = None
-
-
-# An operation's statuses. "undone": it failed and left nothing. "failed": it failed, there is
-# no undo, and it may be asked for again. "unsettled": it was cut off, or its undo failed; the
-# agent goes on trying, and holds its names until then.
-# "waiting": an install whose installer has not ended, or a change whose turn has not come.
-RUNNING, WAITING, DONE, UNDONE, FAILED, UNSETTLED = STATUSES = (
-    "running",
-    "waiting",
-    "done",
-    "undone",
-    "failed",
-    "unsettled",
-)
-
-
-class Journal:
+class Journal(History):
     """The operations of one agent, in a file of its state folder.
 
     Every method raises JournalFailed when the file cannot be opened, read or written, and
@@ -130,29 +43,18 @@ class Journal:
         uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         on_end: Callable[[str], None] = lambda status: None,
     ) -> None:
-        self._path = path
+        super().__init__(Database(path))
         self._on_end = on_end
-        self._days = days
-        self._count = count
         self._clock = clock
-        self._uptime = uptime
-        # What the clock said, as far as it is believed, at what uptime.
-        self._anchor: tuple[float, float] | None = None
-        # One connection and one lock: SQLite has one writer at a time anyhow, and every
-        # statement here takes well under a millisecond.
-        self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
+        self._pruner = Pruner(days=days, count=count, clock=clock, uptime=uptime)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+        self._database.close()
 
     def check(self) -> None:
         """Raise JournalFailed when operations could not be written down now."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             # Something has to be written: a disk that cannot be is not missed before.
             db.execute("pragma user_version = 1")
 
@@ -165,7 +67,7 @@ class Journal:
             "request_id": asked.request_id,
             "client": asked.client,
         }
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute(
                 "insert into operations (id, does, host, network, request, plan, status, began)"
                 " values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -180,11 +82,11 @@ class Journal:
                     self._clock(),
                 ),
             )
-            self._prune(db)
+            self._pruner.prune(db)
 
     def run(self, operation: str) -> None:
         """Write down that the turn of an operation has come: it runs from now on."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute("update operations set status = ? where id = ?", (RUNNING, operation))
 
     def begin_step(self, operation: str, step: int, command: Command, undo: bool) -> int:
@@ -192,7 +94,7 @@ class Journal:
 
         step: the step of the plan that it belongs to, from 0. undo: it takes that back.
         """
-        with self._writing() as db:
+        with self._database.writing() as db:
             (number,) = db.execute(
                 "select count(*) from steps where operation ="
                 " (select number from operations where id = ?)",
@@ -215,7 +117,7 @@ class Journal:
 
     def end_step(self, operation: str, number: int, outcome: Outcome) -> None:
         """Write down how a command ended."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute(
                 "update steps set"
                 " seconds = ?, exit_code = ?, ok = ?, stdout = ?, stderr = ?, error = ?"
@@ -238,7 +140,7 @@ class Journal:
         The install that goes on after it, if one does, is an operation that begins with that:
         no crash can come between the two.
         """
-        with self._writing() as db:
+        with self._database.writing() as db:
             before = db.execute("select status from operations where id = ?", (operation,))
             # One that cannot be settled is ended again at every try.
             new = [row["status"] for row in before] != [status]
@@ -251,9 +153,17 @@ class Journal:
         if new:
             self._on_end(status)
 
+    def set_plan(self, operation: str, plan: Plan) -> None:
+        """Write down what an install's end is to be: its operation runs from now on."""
+        with self._database.writing() as db:
+            db.execute(
+                "update operations set plan = ?, status = ? where id = ?",
+                (json.dumps(plan.to_json()), RUNNING, operation),
+            )
+
     def keep(self, *, days: float, count: int) -> None:
         """Forget operations that have ended by other limits from now on."""
-        self._days, self._count = days, count
+        self._pruner.keep(days=days, count=count)
 
     def _begin_install(self, db: sqlite3.Connection, operation: str) -> None:
         row = db.execute(
@@ -279,217 +189,6 @@ class Journal:
                 install.location,
             ),
         )
-
-    def set_plan(self, operation: str, plan: Plan) -> None:
-        """Write down what an install's end is to be: its operation runs from now on."""
-        with self._writing() as db:
-            db.execute(
-                "update operations set plan = ?, status = ? where id = ?",
-                (json.dumps(plan.to_json()), RUNNING, operation),
-            )
-
-    def installs(self) -> list[dict[str, Any]]:
-        """The installs that have not ended: id, host, domain, status."""
-        with self._reading() as db:
-            rows = db.execute(
-                "select id, host, domain, status from operations"
-                " where domain is not null and status in (?, ?) order by number",
-                (WAITING, RUNNING),
-            ).fetchall()
-        return [dict(row) for row in rows]
-
-    def install(self, domain: str) -> dict[str, Any] | None:
-        """The latest install of the domain of that UUID, None without one."""
-        with self._reading() as db:
-            row = db.execute(
-                "select status, began, ended, location, error from operations"
-                " where domain = ? order by number desc limit 1",
-                (domain,),
-            ).fetchone()
-        return None if row is None else {**row, "error": json.loads(row["error"] or "null")}
-
-    def unfinished(self) -> list[str]:
-        """The operations that did not come to an end, oldest first."""
-        with self._reading() as db:
-            rows = db.execute(
-                "select id from operations where domain is null and status in (?, ?, ?)"
-                " order by number",
-                (RUNNING, WAITING, UNSETTLED),
-            ).fetchall()
-        return [row["id"] for row in rows]
-
-    def find(
-        self,
-        *,
-        host: str | None = None,
-        network: str | None = None,
-        status: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[dict[str, Any]]:
-        """Operations without their steps, newest first. before: a `number` to go on from."""
-        wanted = {
-            "host = ?": host,
-            "network = ?": network,
-            "status = ?": status,
-            "number < ?": before,
-        }
-        given = {clause: value for clause, value in wanted.items() if value is not None}
-        where = f" where {' and '.join(given)}" if given else ""
-        with self._reading() as db:
-            rows = db.execute(
-                f"select * from operations{where} order by number desc limit ?",  # noqa: S608 - fixed clauses
-                (*given.values(), limit),
-            ).fetchall()
-            return [_operation(row, _counts(db, row["number"])) for row in rows]
-
-    def get(self, operation: str) -> dict[str, Any] | None:
-        """One operation with its plan and the commands that were run, None if unknown."""
-        with self._reading() as db:
-            row = db.execute("select * from operations where id = ?", (operation,)).fetchone()
-            if row is None:
-                return None
-            steps = db.execute(
-                "select * from steps where operation = ? order by number", (row["number"],)
-            ).fetchall()
-            shown = _operation(row, _counts(db, row["number"]))
-        return {
-            **shown,
-            "plan": json.loads(row["plan"]),
-            "commands": [_command(step) for step in steps],
-        }
-
-    def _prune(self, db: sqlite3.Connection) -> None:
-        """Forget ended operations past the age or the count, some at a time."""
-        db.execute(
-            "delete from operations where number in ("
-            " select number from operations where status in (?, ?, ?) order by number limit ?)"
-            " and (began < ? or number <= (select max(number) from operations) - ?)",
-            (
-                DONE,
-                UNDONE,
-                FAILED,
-                _PRUNED_AT_ONCE,
-                self._aging_clock(db) - self._days * 86400,
-                self._count,
-            ),
-        )
-
-    def _aging_clock(self, db: sqlite3.Connection) -> float:
-        """The time by which operations age, which does not jump ahead when somebody sets the clock.
-
-        From the agent's start on it is counted by the uptime. A clock that was ahead by then is
-        believed half the age at which operations go: then none goes that was not half as old.
-        """
-        if self._anchor is None:
-            last = db.execute(
-                "select began from operations order by number desc limit 1 offset 1"
-            ).fetchone()
-            believed = self._clock()
-            if last is not None:
-                believed = min(believed, last["began"] + self._days * 86400 / 2)
-            self._anchor = (believed, self._uptime())
-        believed, since = self._anchor
-        return min(self._clock(), believed + self._uptime() - since)
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
-            db.execute("begin immediate")
-            try:
-                yield db
-                db.execute("commit")
-            except BaseException:
-                # After some errors, such as a full disk, SQLite has done it by itself.
-                if db.in_transaction:
-                    db.execute("rollback")
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                if self._db is None:
-                    self._db = _open(self._path)
-                yield self._db
-            except sqlite3.Error as error:
-                raise JournalFailed(
-                    f"the journal {self._path} cannot be used: {error};"
-                    " no change is made without it"
-                ) from error
-
-
-def _open(path: Path | str) -> sqlite3.Connection:
-    if path != ":memory:":
-        # What clients sent is nobody else's to read; SQLite gives its other files this mode.
-        with contextlib.suppress(OSError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-    try:
-        db.row_factory = sqlite3.Row
-        # Only what is not so yet: each of these wants the file to itself for a moment.
-        if db.execute("pragma journal_mode").fetchone()[0] != "wal":
-            db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = full")
-        db.execute("pragma foreign_keys = on")
-        columns = {row["name"] for row in db.execute("pragma table_info(operations)")}
-        new = [column for column in ("domain", "location") if column not in columns]
-        for column in new if columns else ():
-            # A journal from before installs were operations.
-            db.execute(f"alter table operations add column {column} text")
-        if new:
-            db.executescript(_SCHEMA)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
-
-
-def _operation(row: sqlite3.Row, counts: tuple[int, int]) -> dict[str, Any]:
-    done, undone = counts
-    return {
-        "id": row["id"],
-        "number": row["number"],
-        "does": row["does"],
-        "host": row["host"],
-        "network": row["network"],
-        "status": row["status"],
-        "began": row["began"],
-        "ended": row["ended"],
-        "steps": len(json.loads(row["plan"])["steps"]),
-        "steps_done": done,
-        "undo_commands": undone,
-        "request": json.loads(row["request"]),
-        "error": json.loads(row["error"]) if row["error"] else None,
-    }
-
-
-def _counts(db: sqlite3.Connection, number: int) -> tuple[int, int]:
-    """How many steps have ended, and how many undo commands were run."""
-    row = db.execute(
-        "select coalesce(sum(not undoes and ok), 0),"
-        " coalesce(sum(undoes), 0) from steps where operation = ?",
-        (number,),
-    ).fetchone()
-    return int(row[0]), int(row[1])
-
-
-def _command(row: sqlite3.Row) -> dict[str, Any]:
-    argv = json.loads(row["argv"])
-    return {
-        "step": row["step"],
-        "undo": bool(row["undoes"]),
-        "argv": argv,
-        "stdin": row["stdin"],
-        "shell": str(Command(tuple(argv), row["stdin"])),
-        "began": row["began"],
-        "seconds": row["seconds"],
-        "exit_code": row["exit_code"],
-        "ok": None if row["ok"] is None else bool(row["ok"]),
-        "stdout": row["stdout"],
-        "stderr": row["stderr"],
-        "error": row["error"],
-    }
 
 
 def _bounded(text: str) -> str:

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from agent import trace
 from agent.errors import AgentError
-from agent.journal import STATUSES
+from agent.operation import STATUSES
 
 _log = logging.getLogger("agent.metrics")
 

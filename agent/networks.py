@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from agent import network_plans
+from agent.change import Change
 from agent.config import Config
-from agent.executor import Change
 from agent.facts import NetworkRow
 from agent.hypervisor import Hypervisor
 from agent.locks import Claim

@@ -12,9 +12,9 @@ from typing import Any
 
 from agent import leftovers, trace
 from agent.errors import AgentError, Busy
-from agent.executor import told
-from agent.journal import DONE, FAILED, UNDONE, UNSETTLED, WAITING, Journal
+from agent.journal import Journal
 from agent.locks import Claim, Locks
+from agent.operation import DONE, FAILED, UNDONE, UNSETTLED, WAITING, told
 from agent.plan import Plan
 from agent.steps import Steps
 

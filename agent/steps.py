@@ -11,7 +11,8 @@ from agent.errors import (
     JournalFailed,
     command_failure,
 )
-from agent.journal import Journal, Outcome
+from agent.journal import Journal
+from agent.operation import Outcome
 from agent.plan import Command, Plan
 from agent.run import Runner
 

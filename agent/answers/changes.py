@@ -14,7 +14,7 @@ from agent.answers.values import (
     ref,
     said,
 )
-from agent.journal import STATUSES
+from agent.operation import STATUSES
 
 _COMMAND = {
     "argv": array(TEXT),

@@ -7,7 +7,8 @@ from typing import Any
 
 from agent.config import Config
 from agent.errors import ConfigError, NotFound
-from agent.journal import RUNNING, UNSETTLED, Journal
+from agent.journal import Journal
+from agent.operation import RUNNING, UNSETTLED
 from agent.script import operation_script
 
 _FOLLOW_SECONDS = 1.0

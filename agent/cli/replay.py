@@ -5,7 +5,7 @@ from typing import Any
 
 from agent.cli.terminal import TerminalRunner
 from agent.errors import AgentError, FieldError, InUse, InvalidRequest
-from agent.journal import RUNNING, UNSETTLED
+from agent.operation import RUNNING, UNSETTLED
 from agent.plan import Command, Plan, Step
 from agent.script import operation_script
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from agent.journal import STATUSES
 from agent.openapi.methods import read
 from agent.openapi.parameters import between, in_path, in_query
 from agent.openapi.responses import TEXT_OF_SCRIPT, many, one
+from agent.operation import STATUSES
 from agent.resources.operations import MOST_NUMBER, MOST_OPERATIONS
 
 _Json = dict[str, Any]

@@ -5,10 +5,12 @@ from typing import Any
 
 import falcon
 
+from agent.change import Change
 from agent.errors import FieldError, InvalidRequest, JournalFailed
-from agent.executor import Change, Executor
-from agent.journal import Asked, Journal
+from agent.executor import Executor
+from agent.journal import Journal
 from agent.middleware import client
+from agent.operation import Asked
 from agent.script import script
 
 MEDIA_SCRIPT = "text/x-shellscript"

@@ -6,7 +6,8 @@ from typing import Any
 import falcon
 
 from agent.errors import FieldError, InvalidRequest, NotFound
-from agent.journal import STATUSES, Journal
+from agent.journal import Journal
+from agent.operation import STATUSES
 from agent.resources.changes import answer_script, wants_script
 from agent.resources.query import unknown
 from agent.script import operation_script

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from agent.change import Change
 from agent.errors import Busy, JournalFailed
-from agent.executor import Change, Executor
-from agent.journal import Asked, Journal
+from agent.executor import Executor
+from agent.journal import Journal
 from agent.locks import Claim, Locks
+from agent.operation import Asked
 from agent.plan import Command, Plan, Step
 from agent.results import Result
 from agent.settler import Settler
@@ -81,13 +83,15 @@ class BreakingJournal(Journal):
         super().__init__(":memory:", clock=lambda: 1000.0)
         self.fails: Callable[[int], bool] = lambda number: False
         self.writes = 0
+        self._write = self._database.writing
+        self._database.writing = self._writing
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         self.writes += 1
         if self.fails(self.writes):
             raise JournalFailed("the journal cannot be used: odd")
-        with super()._writing() as db:
+        with self._write() as db:
             yield db
 
 

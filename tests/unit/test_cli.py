@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
-from agent.journal import DONE, UNDONE, Asked, Journal, Outcome
+from agent.journal import Journal
+from agent.operation import DONE, UNDONE, Asked, Outcome
 from agent.plan import Command, Plan, Step
 
 ID = "11111111-2222-4333-8444-555555555555"

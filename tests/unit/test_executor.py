@@ -2,8 +2,9 @@
 
 import pytest
 
+from agent.change import Change
 from agent.errors import CommandFailed, Interrupted, NameTaken
-from agent.executor import Change, Executor
+from agent.executor import Executor
 from agent.journal import Journal
 from agent.locks import Locks
 from agent.plan import Command, Plan, Step

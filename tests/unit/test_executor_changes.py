@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from agent.change import Change
 from agent.errors import Busy, CommandFailed, JournalFailed, NotFound, Stopping
-from agent.executor import Change, Executor
+from agent.executor import Executor
 from agent.journal import Journal
 from agent.locks import Claim, Locks
 from agent.plan import Command, Plan, Step

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent.errors import CommandFailed, CommandTimeout, JournalFailed
-from agent.journal import DONE, FAILED, RUNNING, UNDONE, UNSETTLED
+from agent.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED
 from agent.plan import Command, Plan
 
 from .fake_runner import CREATE, DELETE, World, takes_back

@@ -2,9 +2,9 @@
 
 import pytest
 
+from agent.change import Change
 from agent.errors import Busy
-from agent.executor import Change
-from agent.journal import DONE, UNDONE
+from agent.operation import DONE, UNDONE
 from agent.plan import Command, Plan
 
 from .fake_runner import CREATE, HOST, World, asked, takes_back

@@ -7,7 +7,7 @@ import falcon.inspect
 import pytest
 
 from agent import errors
-from agent.executor import Change
+from agent.change import Change
 from agent.hosts import Hosts
 from agent.locks import Claim
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from agent.journal import DONE, Asked
+from agent.operation import DONE, Asked
 from agent.plan import Install, Plan
 
 from .recorded import Read, virsh, virsh_error

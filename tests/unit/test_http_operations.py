@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.journal import DONE, UNDONE, UNSETTLED, Asked, Outcome
+from agent.operation import DONE, UNDONE, UNSETTLED, Asked, Outcome
 from agent.plan import Plan
 from agent.script import script
 from agent.steps import Steps

@@ -15,8 +15,9 @@ from agent.errors import CommandTimeout, NotFound, OutOfReach
 from agent.facts import InstallLook
 from agent.finisher import Next, decide
 from agent.installs import Installs
-from agent.journal import DONE, Asked, Journal, Outcome
+from agent.journal import Journal
 from agent.locks import Claim, Locks
+from agent.operation import DONE, Asked, Outcome
 from agent.plan import Command, Install, Plan, Step
 from agent.results import Result
 from agent.steps import Steps

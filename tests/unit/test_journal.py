@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import JournalFailed
-from agent.journal import DONE, FAILED, MOST_OUTPUT, UNDONE, UNSETTLED, Asked, Journal, Outcome
+from agent.journal import MOST_OUTPUT, Journal
+from agent.operation import DONE, FAILED, UNDONE, UNSETTLED, Asked, Outcome
 from agent.plan import Command, Plan, Step
 
 PLAN = Plan(
@@ -278,7 +279,8 @@ def test_eight_writers_and_a_reader(tmp_path: Path) -> None:
 
 _WRITER = """
 import sys
-from agent.journal import Asked, Journal, Outcome
+from agent.journal import Journal
+from agent.operation import Asked, Outcome
 from agent.plan import Command, Plan, Step
 journal = Journal(sys.argv[1])
 plan = Plan("make", (Step("one", Command(("one",))),))
@@ -328,14 +330,14 @@ def test_a_damaged_file_is_named_and_tried_again(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_half_operation(journal: Journal) -> None:
     """SQLite's own limit stands for the disk's."""
     journal.begin("before", asked(), PLAN)
-    with journal._reading() as db:
+    with journal._database.reading() as db:
         db.execute("pragma max_page_count = 10")
     big = Plan("make a", (Step("x" * 100_000, Command(("one",))),))
     with pytest.raises(JournalFailed) as caught:
         journal.begin("after", asked(), big)
     assert "database or disk is full" in caught.value.detail
     assert [row["id"] for row in journal.find()] == ["before"]
-    with journal._reading() as db:
+    with journal._database.reading() as db:
         db.execute("pragma max_page_count = 100000")
     journal.begin("after", asked(), big)
     assert [row["id"] for row in journal.find()] == ["after", "before"]

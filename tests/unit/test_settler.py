@@ -4,7 +4,8 @@ import pytest
 
 from agent import leftovers
 from agent.errors import JournalFailed
-from agent.journal import DONE, UNDONE, UNSETTLED, Journal, Outcome
+from agent.journal import Journal
+from agent.operation import DONE, UNDONE, UNSETTLED, Outcome
 from agent.plan import Command, Plan
 
 from .fake_runner import CREATE, DELETE, BreakingJournal, World, asked, takes_back

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from agent import leftovers, settler
+from agent.change import Change
 from agent.errors import Busy, CommandFailed, JournalFailed
-from agent.executor import Change, Executor
-from agent.journal import DONE, UNDONE, UNSETTLED
+from agent.executor import Executor
 from agent.locks import Claim
+from agent.operation import DONE, UNDONE, UNSETTLED
 from agent.plan import Command
 from agent.steps import Steps
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from agent import leftovers
-from agent.journal import DONE, UNDONE, Outcome
+from agent.operation import DONE, UNDONE, Outcome
 from agent.plan import Command, Plan
 
 from .fake_runner import CREATE, DELETE, BreakingJournal, Commands, World, takes_back

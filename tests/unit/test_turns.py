@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from agent.change import Change
 from agent.errors import Busy, Stopping, TooMany
-from agent.executor import Change, Executor
-from agent.journal import DONE, RUNNING, UNDONE, WAITING
+from agent.executor import Executor
 from agent.locks import Claim
+from agent.operation import DONE, RUNNING, UNDONE, WAITING
 from agent.plan import Command
 from agent.steps import Steps
 from agent.turns import Turns
