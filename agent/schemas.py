@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
+from agent.disks import volume_name
 from agent.errors import FieldError, InvalidRequest
-from agent.host_plans import HostRequest, volume_name
+from agent.host_plans import HostRequest
 from agent.network_plans import NetworkRequest
 
 # libvirt keeps a definition in NAME.xml and writes it as NAME.xml.new first, and a file's
