@@ -126,7 +126,10 @@ _OPERATION_ROW = {
             "client": _said("the address", _TEXT_OR_NULL),
         }
     ),
-    "error": _said("as its client was told", {"type": ["object", "null"]}),
+    "error": _said(
+        "as its client was told; `kept` names volumes that a recovery found to be somebody else's",
+        {"type": ["object", "null"]},
+    ),
 }
 _PROBLEM_FACTS = {
     "errors": _said(

@@ -33,6 +33,7 @@ from agent.locks import Locks
 from agent.logs import Log
 from agent.metrics import Metrics
 from agent.networks import Networks
+from agent.records import Records
 from agent.reload import Reloader
 from agent.run import Runner
 from agent.schemas import HostLimits
@@ -86,7 +87,7 @@ def build(config: Config) -> Agent:
         count=config.journal_operations,
         on_end=metrics.operation,
     )
-    steps = Steps(runner, journal)
+    steps = Steps(runner, journal, Records(Path(config.state_dir) / "records"))
     locks = Locks()
     virt_type = VirtType(runner, config)
     warm = Warm(runner, config)
