@@ -18,6 +18,7 @@ from agent.journal import Journal
 from agent.locks import Locks
 from agent.metrics import Metrics
 from agent.networks import Networks
+from agent.records import Records
 from agent.run import Runner
 from agent.schemas.hosts import HostLimits
 from agent.settler import Settler
@@ -56,7 +57,7 @@ def build(config: Config) -> Agent:
         count=config.journal_operations,
         on_end=metrics.operation,
     )
-    steps = Steps(runner, journal)
+    steps = Steps(runner, journal, Records(Path(config.state_dir) / "records"))
     locks = Locks()
     virt_type = VirtType(runner, config)
     warm = Warm(runner, config)

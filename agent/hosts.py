@@ -7,6 +7,7 @@ from typing import Any
 from agent import host_plans, power_plans
 from agent.change import Change
 from agent.config import Config
+from agent.disks import disks_to_delete, images_of_unknown_backing, pool_volume
 from agent.errors import JournalFailed
 from agent.facts import DomainDetails
 from agent.host_plans import HostRequest
@@ -117,10 +118,8 @@ class Hosts:
                 raise no_host(name)
             others = [definition for definition in every if definition.uuid != uuid]
             pool = self._hypervisor.pool()
-            images = host_plans.images_of_unknown_backing(others, pool)
-            disks = host_plans.disks_to_delete(
-                name, own, others, pool, self._hypervisor.image_backing(images)
-            )
+            images = images_of_unknown_backing(others, pool)
+            disks = disks_to_delete(name, own, others, pool, self._hypervisor.image_backing(images))
             told.update(
                 id=uuid,
                 name=name,
@@ -158,7 +157,7 @@ def _shown(
 def _shown_disk(disk: libvirt_xml.Disk, details: DomainDetails) -> dict[str, Any]:
     size = details.capacities.get(disk.target)
     pool = details.pool
-    volume = host_plans.pool_volume(disk, pool) if pool is not None else None
+    volume = pool_volume(disk, pool) if pool is not None else None
     return {
         "target": disk.target,
         "size": None if size is None else _gib(size),

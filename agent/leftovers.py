@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent.errors import LeftOver
@@ -12,6 +12,9 @@ from agent.processes import OPERATION_VARIABLE
 
 # virt-install takes back what it has fetched on SIGINT, for which it gets this long.
 _GRACE_SECONDS = 5.0
+# How long a command of the agent before this one may take to say how it ends: it takes far less,
+# unless it hangs.
+_LAST_WORDS_SECONDS = 2.0
 _PROC = Path("/proc")
 # Where virt-install keeps a kernel and an initrd until the domain has read them.
 _FETCHED = Path("/var/lib/libvirt/boot")
@@ -39,6 +42,13 @@ def end(operation: str) -> list[int]:
         time.sleep(0.05)
         left = _processes(operation)
     return found
+
+
+def let_end(operation: str, awaited: Callable[[], bool]) -> None:
+    """Give the processes of an operation a moment for what is awaited of them."""
+    limit = time.monotonic() + _LAST_WORDS_SECONDS
+    while awaited() and _processes(operation) and time.monotonic() < limit:
+        time.sleep(0.02)
 
 
 def booted_at() -> float:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agent import processes
 from agent.errors import CommandTimeout, Interrupted, ToolMissing
+from agent.records import Record
 from agent.results import Result
 
 _log = logging.getLogger("agent.command")
@@ -48,6 +49,7 @@ class Runner:
         stdin: str | None = None,
         operation: str | None = None,
         on_line: Callable[[str], None] | None = None,
+        record: Record | None = None,
     ) -> Result:
         """Run one command to its end, whatever its exit code is.
 
@@ -55,6 +57,7 @@ class Runner:
         operation: the id that the command and all it starts have in their environment, by
             which they are found when they outlive the agent.
         on_line: called in a thread of its own with each line of its stdout as it comes.
+        record: the files that it says to what it says, in place of pipes; not with `on_line`.
         Raises ToolMissing when it cannot be started, CommandTimeout when it had to be
         killed at its time limit, Interrupted when `interrupt` killed it.
         """
@@ -65,8 +68,8 @@ class Runner:
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE if record is None else record.stdout,
+                stderr=subprocess.PIPE if record is None else record.stderr,
                 env=processes.environment(operation),
                 cwd="/",
                 process_group=0,
@@ -93,6 +96,8 @@ class Runner:
                 interrupted = process in self._interrupted
                 self._interrupted.discard(process)
                 self._lock.notify_all()
+        if record is not None:
+            out, err = record.read()
         if interrupted or not ended:
             code, outcome = None, "interrupted" if interrupted else "timeout"
         else:

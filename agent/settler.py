@@ -55,6 +55,7 @@ class Settler:
         To be called before requests are answered. Raises JournalFailed without a journal.
         """
         operations = self._journal.unfinished()
+        self._steps.keep_records(operations)
         for operation in operations:
             record = self._journal.get(operation)
             if record is not None:
@@ -137,6 +138,7 @@ class Settler:
         operation = record["id"]
         plan = Plan.from_json(record["plan"])
         _log.info("operation %s was cut off, and is settled: %s", operation, plan.does)
+        self._steps.let_end(operation)
         ended = leftovers.end(operation)
         if plan.leave:
             # A person who asked for it sees the state that it is in, and can ask again.
@@ -147,6 +149,7 @@ class Settler:
         if ended:
             _log.info("operation %s: ended what still ran for it: %s", operation, ended)
         leftovers.remove_fetched(record["began"])
+        record = self._steps.recall(record)
         status = self._settled_as(record, plan, undoing)
         self._journal.end(operation, status, record["error"])
         if status == UNSETTLED:
@@ -159,6 +162,7 @@ class Settler:
 
     def _settled_as(self, record: dict[str, Any], plan: Plan, undoing: bool) -> str:
         operation = record["id"]
+        ownership = self._steps.ownership(record, seen=undoing)
         forward = [command for command in record["commands"] if not command["undo"]]
         ok = {command["step"] for command in forward if command["ok"]}
         undoing = undoing or any(command["undo"] for command in record["commands"])
@@ -176,16 +180,21 @@ class Settler:
             else:
                 record["error"] = None
                 return DONE
-        began = {command["step"] for command in forward} - {
+        taken = {
             command["step"]
             for command in forward
             if not command["ok"]
             and plan.steps[command["step"]].found_taken(command["stderr"] or "")
         }
-        left = self._steps.undo(operation, plan, began, twice=True)
+        ownership.keep_taken(plan, taken)
+        began = {command["step"] for command in forward} - taken
+        left = self._steps.undo(operation, plan, began, twice=True, spares=ownership.spares)
         if record["error"] is None:
             did = "waited for its turn" if record["status"] == WAITING else "ran"
             record["error"] = {"detail": f"it was cut off: the agent ended while it {did}"}
+        if ownership.kept:
+            kept = [{"disk": disk, "reason": why} for disk, why in ownership.kept.items()]
+            record["error"] = {**record["error"], "kept": kept}
         return UNSETTLED if left else UNDONE
 
     def _finish(self, operation: str, plan: Plan, ok: set[int]) -> None:

@@ -3,8 +3,12 @@
 import logging
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
+from typing import Any
 
+from agent import leftovers
+from agent.commands.virsh import makes_volume
 from agent.errors import (
     CommandFailed,
     Interrupted,
@@ -13,18 +17,26 @@ from agent.errors import (
 )
 from agent.journal import Journal
 from agent.operation import Outcome
+from agent.ownership import Ownership
 from agent.plan import Command, Plan
+from agent.records import Records
 from agent.run import Runner
 
 _log = logging.getLogger("agent.operation")
 
+_UNHEARD = "the agent ended before it did; this is what it said"
+
 
 class Steps:
-    """Runs commands of plans with a runner, and keeps a journal of them."""
+    """Runs commands of plans with a runner, and keeps a journal of them.
 
-    def __init__(self, runner: Runner, journal: Journal) -> None:
+    records: where those that make what goes by its name alone say how they end.
+    """
+
+    def __init__(self, runner: Runner, journal: Journal, records: Records | None = None) -> None:
         self._runner = runner
         self._journal = journal
+        self._records = records
         self._cut_off = threading.Event()
         self._phases: dict[str, str] = {}
 
@@ -52,30 +64,74 @@ class Steps:
         Raises the failure of the command; one that the command tolerates is none.
         """
         try:
-            outcome = self._outcome(operation, command)
+            outcome = self._outcome(operation, command, number)
         except CommandFailed as error:
             # It never ran, or was killed.
             ended = Outcome(0.0, None, False, "", error.stderr, error.detail)
-            self._journal.end_step(operation, number, ended)
+            self._end(operation, number, ended)
             raise
         if outcome.ok:
-            self._journal.end_step(operation, number, outcome)
+            self._end(operation, number, outcome)
         else:
             # The command's own failure says what may be undone: it comes first.
             try:
-                self._journal.end_step(operation, number, outcome)
+                self._end(operation, number, outcome)
             except JournalFailed as error:
                 _log.error("operation %s: %s", operation, error.detail)
             raise command_failure(command.argv, outcome.exit_code or 0, outcome.stderr)
 
+    def keep_records(self, operations: Collection[str]) -> None:
+        """Forget what commands of all other operations said."""
+        if self._records is not None:
+            self._records.keep_only(operations)
+
+    def let_end(self, operation: str) -> None:
+        """Give the commands of the agent before this one a moment, if they are to say their end."""
+        records = self._records
+        if records is not None and records.awaited(operation):
+            leftovers.let_end(operation, lambda: records.awaited(operation))
+
+    def recall(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Write down how commands ended that the agent before this one did not live to hear.
+
+        found: an operation as the journal has it, of which nothing runs any more. Answers it as
+        the journal has it then.
+        """
+        if self._records is None:
+            return found
+        operation = found["id"]
+        for number, command in enumerate(found["commands"]):
+            out, err = self._records.said(operation, number)
+            if command["ok"] is None and (out or err):
+                # A virsh that failed says nothing but a newline on stdout.
+                ended = Outcome(0.0, None, bool(out.strip()), out, err, _UNHEARD)
+                self._journal.end_step(operation, number, ended)
+            self._records.forget(operation, number)
+        return self._journal.get(operation) or found
+
+    def ownership(self, found: dict[str, Any], *, seen: bool) -> Ownership:
+        """Tells what recovery may delete of an operation, as the journal has it.
+
+        seen: this agent has run it, and saw libvirt hang where it did.
+        """
+        seconds = None if seen else self._runner.limit("virsh")
+        return Ownership(self._runner, found["commands"], found["began"], seconds)
+
     def undo(
-        self, operation: str, plan: Plan, began: Iterable[int], *, twice: bool
+        self,
+        operation: str,
+        plan: Plan,
+        began: Iterable[int],
+        *,
+        twice: bool,
+        spares: Callable[[int, Command], bool] = lambda index, command: False,
     ) -> tuple[str, ...]:
         """Take steps back, newest first; answers the commands that did not succeed.
 
         began: the steps, by their place in the plan, from 0.
         twice: a command was killed, and the daemon behind it may have gone on with what it
             asked for until now; what is gone already is not missed by the second pass.
+        spares: told a step and a command of its undo, whether that must not run.
         """
         commands = [
             (index, command)
@@ -86,12 +142,16 @@ class Steps:
             left = [
                 str(command)
                 for index, command in commands
-                if not self._undo(operation, index, command)
+                if not self._undo(operation, index, command, spares)
             ]
         return tuple(left) if commands else ()
 
-    def _undo(self, operation: str, index: int, command: Command) -> bool:
+    def _undo(
+        self, operation: str, index: int, command: Command, spares: Callable[[int, Command], bool]
+    ) -> bool:
         try:
+            if spares(index, command):
+                return True
             try:
                 self._undo_once(operation, index, command)
             except Interrupted:
@@ -116,7 +176,12 @@ class Steps:
             return
         self.run(operation, number, command)
 
-    def _outcome(self, operation: str, command: Command) -> Outcome:
+    def _end(self, operation: str, number: int, outcome: Outcome) -> None:
+        self._journal.end_step(operation, number, outcome)
+        if self._records is not None:
+            self._records.forget(operation, number)
+
+    def _outcome(self, operation: str, command: Command, number: int | None = None) -> Outcome:
         def on_line(line: str) -> None:
             phase = re.split(r"\s{2,}|\r", line.strip())[0]
             if phase:
@@ -124,8 +189,14 @@ class Steps:
 
         # virt-install alone has something to say before its end.
         watch = on_line if command.argv[0] == "virt-install" else None
+        recorded = (
+            self._records.open(operation, number)
+            if self._records is not None and number is not None and makes_volume(command)
+            else nullcontext()
+        )
         try:
-            result = self._runner.run(command.argv, command.stdin, operation, watch)
+            with recorded as record:
+                result = self._runner.run(command.argv, command.stdin, operation, watch, record)
         finally:
             self._phases.pop(operation, None)
         ok = result.exit_code == 0 or command.tolerated(result.stderr)

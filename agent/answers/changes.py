@@ -60,7 +60,10 @@ _OPERATION_ROW = {
             "client": said("the address", TEXT_OR_NULL),
         }
     ),
-    "error": said("as its client was told", {"type": ["object", "null"]}),
+    "error": said(
+        "as its client was told; `kept` names volumes that a recovery found to be somebody else's",
+        {"type": ["object", "null"]},
+    ),
 }
 
 SCHEMAS: dict[str, Schema] = {

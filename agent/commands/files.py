@@ -1,4 +1,4 @@
-"""The console logs that libvirt writes."""
+"""Files: the console logs that libvirt writes, and when a volume was born."""
 
 from pathlib import PurePosixPath
 
@@ -23,3 +23,8 @@ def delete_console_log(path: str) -> Command:
         # Without the folder there is no log in it.
         tolerates=("No such file or directory",),
     )
+
+
+def birth(path: str) -> Command:
+    """Print when a file was born, in seconds since the epoch; 0 where that is not known."""
+    return Command(("stat", "--dereference", "--format=%.9W", "--", path))

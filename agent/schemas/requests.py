@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from agent.disks import volume_name
 from agent.errors import FieldError, InvalidRequest
-from agent.host_plans import HostRequest, volume_name
+from agent.host_plans import HostRequest
 from agent.network_plans import NetworkRequest
 from agent.schemas.hosts import MOST_DISK_GIB, MOST_DISKS, UNLIMITED, HostLimits, host_schema
 from agent.schemas.install_texts import text_errors, with_plain_scheme

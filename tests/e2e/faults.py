@@ -8,8 +8,9 @@ FAULTS = {"injected": 0, "leaks": 0}
 
 _WRAPPER = """#!/bin/sh
 # Runs the real tool, and goes wrong at the call that the file `fault` names:
-# "WORD NTH before|after|hang|hang-deaf|hang-during|hang-after|meanwhile|always", counting the
-# calls with that word; OPERATION counts the commands of plans, which know their operation.
+# "WORD NTH before|after|hang|hang-deaf|hang-during|hang-after|meanwhile|meanwhile-hang-after|
+# always", counting the calls with that word; OPERATION counts the commands of plans, which know
+# their operation.
 here=$(dirname "$0")
 tool=$(basename "$0")
 how=
@@ -26,6 +27,7 @@ case " $tool $* $of " in
 esac
 real() { PATH=${PATH#"$here:"} "$tool" "$@"; }
 hang() { : >"$here/hangs"; sleep 600; }
+meanwhile() { PATH=${PATH#"$here:"} sh "$here/meanwhile" >&2; }
 [ "$fault" != always ] || how=always
 case $how in
 always) echo "error: failed to connect to the hypervisor" >&2; exit 1 ;;
@@ -35,7 +37,8 @@ hang) hang ;;
 hang-deaf) trap '' INT TERM; hang ;;
 hang-during) real "$@" & hang ;;
 hang-after) real "$@"; hang ;;
-meanwhile) PATH=${PATH#"$here:"} sh "$here/meanwhile" >&2 ;;
+meanwhile) meanwhile ;;
+meanwhile-hang-after) meanwhile; real "$@"; hang ;;
 esac
 PATH=${PATH#"$here:"} exec "$tool" "$@"
 """
@@ -70,9 +73,9 @@ class Faults:
         """Go wrong at the nth command of plans from now on, not at what is read for them."""
         self.at("OPERATION", nth, how)
 
-    def meanwhile(self, word: str, script: str) -> None:
-        """Run a shell script right before the next call that has a word in it."""
-        self.at(word, 1, "meanwhile")
+    def meanwhile(self, word: str, script: str, nth: int = 1, *, hang: bool = False) -> None:
+        """Run a shell script right before the nth call that has a word in it; hang after both."""
+        self.at(word, nth, "meanwhile-hang-after" if hang else "meanwhile")
         (self.folder / "meanwhile").write_text(script)
 
     def none(self) -> None:

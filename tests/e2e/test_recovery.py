@@ -14,9 +14,15 @@ import pytest
 from . import stack
 from .daemon import Agent
 from .faults import FAULTS, Faults
-from .stack import BRIDGE, V10, V20, own
+from .stack import BRIDGE, POOL, POOL_PATH, V10, V20, own, virsh
 
 HOST, NETWORK = own("faulty"), own("faulty-net")
+# The volume of a new host's second disk, when somebody else makes it first.
+FOREIGN = f"{HOST}.1.qcow2"
+MAKE_FOREIGN = {
+    "volume": f"virsh vol-create-as {POOL} {FOREIGN} 1M --format raw\n",
+    "file": "",
+}
 
 
 @dataclass(frozen=True)
@@ -187,6 +193,56 @@ def test_the_agent_is_killed(
         assert agent.delete(kind, name).status == 200
     else:
         assert found["status"] == "undone"
+
+
+def _make_foreign(kind: str) -> str:
+    """A script with which somebody makes that volume, or a file that libvirt does not know of."""
+    return f"{MAKE_FOREIGN[kind]}printf precious >{POOL_PATH / FOREIGN}\n"
+
+
+def _is_kept(agent: Agent, operation: str, why: str) -> None:
+    """See that the volume of somebody else is as it was, and that the operation tells of it."""
+    found = agent.get("operations", operation).body
+    assert found["status"] == "undone"
+    (kept,) = found["error"]["kept"]
+    assert (kept["disk"], kept["reason"][: len(why)]) == (FOREIGN, why)
+    assert (POOL_PATH / FOREIGN).read_bytes() == b"precious"
+    assert {name for name in stack.volumes() if name.startswith(HOST)} <= {FOREIGN}
+    again = agent.post("hosts", HOST, body=_host(None))
+    assert (again.status, FOREIGN in again.body["detail"]) == (409, True)
+    assert (POOL_PATH / FOREIGN).read_bytes() == b"precious"
+    virsh("pool-refresh", POOL)
+    virsh("vol-delete", "--pool", POOL, FOREIGN)
+
+
+@pytest.mark.parametrize("kind", MAKE_FOREIGN)
+def test_a_volume_that_is_made_right_before_the_agents_is_kept(
+    kind: str, start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
+) -> None:
+    """The agent looked before, and is killed before it hears that its own was refused."""
+    agent = start_agent(path=faults.path)
+    faults.meanwhile("vol-create-as", _make_foreign(kind), 2, hang=True)
+    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
+    stack.wait_for(faults.hangs, "a command that hangs")
+    agent.kill()
+    faults.none()
+    agent.start()
+    _is_kept(agent, operation, "it was there already")
+
+
+def test_one_that_the_agents_command_never_got_to_see_is_kept(
+    start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
+) -> None:
+    """Both are killed before it is asked for: it was made before that command began."""
+    agent = start_agent(path=faults.path)
+    then = f"echo vol-create-as 2 hang >{faults.folder}/fault\n"
+    faults.meanwhile("vol-create-as", _make_foreign("volume") + then)
+    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
+    stack.wait_for(faults.hangs, "a command that hangs")
+    agent.kill()
+    faults.none()
+    agent.start()
+    _is_kept(agent, operation, "it was made before this operation began")
 
 
 def test_a_second_crash_in_the_middle_of_recovery(

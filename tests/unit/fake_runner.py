@@ -12,6 +12,7 @@ from agent.journal import Journal
 from agent.locks import Claim, Locks
 from agent.operation import Asked
 from agent.plan import Command, Plan, Step
+from agent.records import Record
 from agent.results import Result
 from agent.settler import Settler
 from agent.steps import Steps
@@ -23,6 +24,7 @@ class Commands:
     def __init__(self) -> None:
         self.ran: list[Command] = []
         self.operations: set[str | None] = set()
+        self.prints: dict[tuple[str, ...], str] = {}
         self.answers: dict[tuple[str, ...], Callable[[], tuple[int, str]]] = {}
         self.interrupt: Callable[[], None] = lambda: None
 
@@ -41,12 +43,17 @@ class Commands:
         stdin: str | None = None,
         operation: str | None = None,
         on_line: Callable[[str], None] | None = None,
+        record: Record | None = None,
     ) -> Result:
         self.ran.append(Command(tuple(argv), stdin))
         self.operations.add(operation)
         answer = self.answers.get(tuple(argv), lambda: (0, ""))
         exit_code, stderr = answer()
-        return Result(tuple(argv), exit_code, "", stderr, 0.0)
+        return Result(tuple(argv), exit_code, self.prints.get(tuple(argv), ""), stderr, 0.0)
+
+    def limit(self, tool: str) -> float:
+        """The seconds that a command may take."""
+        return 60.0
 
     def words(self) -> list[str]:
         """The commands that were run, each as one line."""

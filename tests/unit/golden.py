@@ -16,6 +16,7 @@ from typing import Any
 
 from agent import host_plans, network_plans
 from agent.config import Config
+from agent.disks import disks_to_delete
 from agent.errors import AgentError
 from agent.facts import NewHostFacts, PoolFacts
 from agent.parsers.libvirt_xml import Disk, Domain, Interface, Network
@@ -67,7 +68,7 @@ def _delete_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[A
     others = [_domain(row) for row in facts.get("others", ())]
     backing = {name: tuple(paths) for name, paths in facts.get("backing", {}).items()}
     pool = PoolFacts(CONFIG.pool, CONFIG.pool_path, backing)
-    disks = host_plans.disks_to_delete(request["name"], own, others, pool)
+    disks = disks_to_delete(request["name"], own, others, pool)
     return disks, host_plans.delete(request["name"], own, disks, CONFIG)
 
 

@@ -110,6 +110,20 @@ def test_one_operation(state: list[str], notes: Path, operation: str) -> None:
     )
 
 
+def test_it_tells_of_volumes_that_were_kept(state: list[str], tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite", days=1e6)
+    kept = [{"disk": "a.0.qcow2", "reason": "it was there"}, {"disk": "b", "reason": "so, too"}]
+    journal.end(ID, UNDONE, {"detail": "it was cut off", "kept": kept})
+    journal.close()
+    shown = run("journal", "show", ID, *state).stdout.splitlines()
+    at = shown.index("error      it was cut off")
+    assert shown[at + 1 : at + 4] == [
+        "kept       a.0.qcow2: it was there",
+        "kept       b: so, too",
+        "",
+    ]
+
+
 def test_its_script_and_its_json(state: list[str]) -> None:
     script = run("journal", "show", ID, "--script", *state).stdout
     assert script.startswith(

@@ -8,9 +8,9 @@ from pytest_subprocess import FakeProcess
 
 from agent.commands.qemu_img import backing_chain
 from agent.config import Config
+from agent.disks import DeletedDisk, disks_to_delete, images_of_unknown_backing
 from agent.errors import InvalidOutput
 from agent.facts import PoolFacts
-from agent.host_plans import DeletedDisk, disks_to_delete, images_of_unknown_backing
 from agent.hypervisor import Hypervisor
 from agent.parsers import qemu_img as read
 from agent.parsers.libvirt_xml import Disk, Domain

@@ -92,7 +92,12 @@ class Runner:
         self.on_end: Callable[[], None] = lambda: None
 
     def run(
-        self, argv: Sequence[str], stdin: str | None, operation: str, on_line: object
+        self,
+        argv: Sequence[str],
+        stdin: str | None,
+        operation: str,
+        on_line: object,
+        record: object,
     ) -> Result:
         self.ran.append(argv[1])
         wrong = self.wrong.get(argv[1])

@@ -29,6 +29,7 @@ class Talking:
         stdin: str | None = None,
         operation: str | None = None,
         on_line: Callable[[str], None] | None = None,
+        record: object = None,
     ) -> Result:
         for line in self._lines:
             if on_line is not None:
