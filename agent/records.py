@@ -7,6 +7,7 @@ somebody else's. It need not survive a power failure, so nothing waits for a dis
 
 import contextlib
 import logging
+import os
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from typing import BinaryIO
 _log = logging.getLogger("agent.operation")
 
 _OUT, _ERR = "out", "err"
+# The room that a file has before the command runs, filled with zeros: on a full disk it could not
+# say why it failed. virsh says a line or three.
+_ROOM_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Record:
         """What it has written so far."""
         for file in (self.stdout, self.stderr):
             file.seek(0)
-        return self.stdout.read(), self.stderr.read()
+        return _text(self.stdout.read()), _text(self.stderr.read())
 
 
 class Records:
@@ -49,6 +53,8 @@ class Records:
                     stack.enter_context(open(self._path(operation, number, kind), "w+b"))
                     for kind in (_OUT, _ERR)
                 )
+                for file in (out, err):
+                    os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
                 record = Record(out, err)
             except OSError as error:
                 _log.warning("operation %s: %s: %s", operation, self._folder, error.strerror)
@@ -82,10 +88,13 @@ class Records:
 
     def _read(self, path: Path) -> str:
         try:
-            # A power failure may leave zeros where the text was to be.
-            return path.read_bytes().replace(b"\0", b"").decode("utf-8", "replace")
+            return _text(path.read_bytes()).decode("utf-8", "replace")
         except OSError:
             return ""
+
+
+def _text(written: bytes) -> bytes:
+    return written.replace(b"\0", b"")
 
 
 def _remove(path: Path) -> None:

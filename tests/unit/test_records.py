@@ -1,5 +1,6 @@
 """What a command says is on disk, whoever lives to hear it."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -62,10 +63,10 @@ def test_it_outlives_who_ran_the_command(records: Records, tmp_path: Path) -> No
     assert not records.awaited("one")
 
 
-def test_zeros_after_a_power_failure_say_nothing(records: Records, tmp_path: Path) -> None:
+def test_the_room_that_is_kept_for_it_says_nothing(records: Records, tmp_path: Path) -> None:
     with records.open("one", 0):
         pass
-    (tmp_path / "records" / "one.0.out").write_bytes(b"\0" * 20)
+    assert (tmp_path / "records" / "one.0.err").read_bytes() == b"\0" * 4096
     assert records.said("one", 0) == ("", "")
     assert records.awaited("one")
 
@@ -83,6 +84,20 @@ def test_a_record_is_forgotten(records: Records, tmp_path: Path) -> None:
     records.keep_only(["two"])
     assert sorted(os.listdir(tmp_path / "records")) == ["two.0.err", "two.0.out"]
     assert (records.awaited("one"), records.awaited("two")) == (False, True)
+
+
+def test_on_a_full_disk_a_command_says_it_to_the_agent_alone(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its failure would say nothing, and what it found taken would be undone."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with records.open("one", 0) as record:
+        assert record is None
+        assert Runner({"": 20.0}).run(BOTH, record=record).stderr == "err\n"
 
 
 def test_without_a_folder_a_command_runs_all_the_same(tmp_path: Path) -> None:
