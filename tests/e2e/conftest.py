@@ -87,7 +87,7 @@ def agent(whole_stack: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def libvirt() -> Iterator[libvirtd.Libvirt]:
-    """A libvirtd of the test's own, with a pool."""
+    """A libvirtd of the test's own, with a pool and a switch."""
     with libvirtd.running() as new:
         yield new
 

@@ -93,7 +93,7 @@ class Agent:
         """Start it, and wait until it says that it is ready."""
         self.launch()
         stack.wait_for(
-            lambda: self._ready() or self.process.poll() is not None, "an agent that is ready", 90
+            lambda: self._ready() or self.process.poll() is not None, "an agent that is ready"
         )
         if not self._ready():
             pytest.fail(f"the agent ended by itself: {self.log()}", pytrace=False)
@@ -106,13 +106,13 @@ class Agent:
         One that has ended already only says with which status.
         """
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(240)
 
     def kill(self) -> None:
         """End it for certain, where a test failed."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(60)
+            self.process.wait(240)
 
     def greeting(self) -> str:
         """What it wrote to stdout."""
@@ -159,7 +159,7 @@ class Agent:
     ) -> Answer:
         """Ask for what may be no JSON."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection(self.address, timeout=120)
+        connection = http.client.HTTPConnection(self.address, timeout=300)
         try:
             connection.request(method, target, data, dict(headers or {}))
             response = connection.getresponse()

@@ -1,7 +1,8 @@
-"""A libvirtd of the tests' own: the machine's must not be stopped.
+"""A libvirtd and an Open vSwitch of the tests' own: the machine's must not be stopped.
 
-It has a mount namespace with empty folders for its state, where the agent and every virsh of
-these tests run too. The network is the machine's, unless the switch is its own as well.
+They have a mount namespace with empty folders for their state, where the agent and every virsh
+of these tests run too, and a network of their own. So what others do at the same time on the
+machine's is not seen here: a port there with the name that a card here is given, for one.
 """
 
 import os
@@ -20,41 +21,25 @@ from .stack import own
 
 POOL = own("inside")
 IMAGES, LOGS = "/var/lib/libvirt/images/inside", "/var/log/libvirt/qemu"
-# Two libvirtd that choose the ports of their screens at the same time may choose the same one.
-_FIRST_PORT = 6000 + os.getpid() % 250 * 100
-# Of /run all is hidden but, unless the switch is to be the tests' own as well, Open vSwitch's
-# socket, which is put aside on /mnt for a moment.
 PREPARE = f"""
 set -e
-[ "$1" = own-switch ] || mount --bind /run/openvswitch /mnt
 for folder in /run /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
     [ ! -d "$folder" ] || mount -t tmpfs -o mode=755 none "$folder"
 done
 mkdir -p /run/lock /run/openvswitch /var/lib/libvirt/boot {IMAGES} {LOGS}
-cat >/etc/libvirt/qemu.conf <<EOF
-remote_display_port_min = {_FIRST_PORT}
-remote_display_port_max = {_FIRST_PORT + 99}
-EOF
-if [ "$1" != own-switch ]; then
-    mount --bind /mnt /run/openvswitch
-    umount /mnt
-fi
+ip link set lo up
 echo ready
 exec sleep infinity
 """
 
 
 class Libvirt:
-    """A libvirtd of the tests' own, with a pool.
+    """A libvirtd of the tests' own, with a pool and a switch."""
 
-    own_switch: with an Open vSwitch of its own, too, and a network namespace for both of them.
-    """
+    switch: "Switch"
 
-    def __init__(self, *, own_switch: bool = False) -> None:
-        net = ("--net",) if own_switch else ()
-        switch = "own-switch" if own_switch else "the-machines"
-        words = ("unshare", "--mount", *net, "--propagation=private", "sh", "-c", PREPARE)
-        words = (*words, "sh", switch)
+    def __init__(self) -> None:
+        words = ("unshare", "--mount", "--net", "--propagation=private", "sh", "-c", PREPARE)
         self._holder = subprocess.Popen(words, stdout=subprocess.PIPE)
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == b"ready\n"
@@ -62,7 +47,7 @@ class Libvirt:
         # The words before a command that is to run in there, without another process.
         self.enter = ("nsenter", f"--target={self._holder.pid}", "--mount")
         # As the daemons are run, in their network.
-        self.inside = (*self.enter, *net)
+        self.inside = (*self.enter, "--net")
 
     def virsh(self, *words: str, stdin: str = "") -> str:
         """Run virsh on this libvirtd."""
@@ -73,7 +58,8 @@ class Libvirt:
         return self.virsh("domstate", "--reason", domain).strip()
 
     def prepare(self) -> None:
-        """Start its daemons, and make its pool."""
+        """Start its daemons, and make its pool and its bridge."""
+        self.switch = Switch(self)
         stack.tool(*self.enter, "virtlogd", "--daemon")
         self.start()
         self.virsh("pool-define-as", POOL, "dir", "--target", IMAGES)
@@ -113,7 +99,7 @@ class Libvirt:
 
         stack.wait_for(ended, "an end to what ran with the tests' own libvirtd")
         self._holder.kill()
-        self._holder.wait(60)
+        self._holder.wait(240)
 
     def _answers(self) -> bool:
         try:
@@ -169,9 +155,9 @@ class Switch:
 
 
 @contextmanager
-def running(*, own_switch: bool = False) -> Iterator[Libvirt]:
-    """A libvirtd that runs, with its pool, until the end of the `with` block."""
-    new = Libvirt(own_switch=own_switch)
+def running() -> Iterator[Libvirt]:
+    """A libvirtd that runs, with its pool and its switch, until the end of the `with` block."""
+    new = Libvirt()
     try:
         new.prepare()
         yield new

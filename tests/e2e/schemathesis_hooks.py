@@ -71,7 +71,7 @@ def _small_host(case: Case) -> None:
             case.body["location"] = "http://[::1]/"
     if body["networks"]:
         there = f"{case.operation.base_url}/networks/{NETWORK}"
-        requests.post(there, json={"bridge": BRIDGE, "vlan": 10}, timeout=60)
+        requests.post(there, json={"bridge": BRIDGE, "vlan": 10}, timeout=300)
 
 
 def _short_wait(query: dict[str, Any]) -> None:

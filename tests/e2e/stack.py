@@ -44,7 +44,7 @@ def tool(name: str, *words: str, stdin: str = "") -> str:
     """Run a tool to its end and answer what it printed; a failure raises sh.ErrorReturnCode."""
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     # sh's own _timeout would make each command wait for a tenth of a second.
-    command = sh.timeout.bake("120", name, _env=environment, _tty_out=False)
+    command = sh.timeout.bake("300", name, _env=environment, _tty_out=False)
     return str(command(*words, _in=stdin))
 
 
@@ -58,7 +58,7 @@ def vsctl(*words: str) -> str:
     return tool("ovs-vsctl", "--timeout=20", *words).rstrip("\n")
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 240) -> Any:
     """Wait until a condition holds, and answer its value; fails after a generous limit."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -115,8 +115,17 @@ def fetched_files() -> set[str]:
 
 
 def wait_for_no_more_than(files: set[str]) -> None:
-    """Wait until virt-install keeps no other files: another agent may be fetching some now."""
-    wait_for(lambda: fetched_files() <= files, f"an end to new files in {BOOT_DIR}")
+    """Wait until virt-install keeps none of the other files that it keeps now.
+
+    Another agent may have fetched some, and may fetch more at any time.
+    """
+    left = fetched_files() - files
+
+    def gone() -> bool:
+        left.intersection_update(fetched_files())
+        return not left
+
+    wait_for(gone, f"an end to new files in {BOOT_DIR}")
 
 
 @contextmanager
@@ -164,7 +173,7 @@ def console(domain: str) -> str:
 def wait_for_console(domain: str, text: str) -> str:
     """Wait until a domain's serial port has said a text; answers all that it said."""
     said: str = wait_for(
-        lambda: text in (told := console(domain)) and told, f"{text!r} on {domain}'s console", 90
+        lambda: text in (told := console(domain)) and told, f"{text!r} on {domain}'s console"
     )
     return said
 

@@ -32,7 +32,7 @@ def agent_token(config: Path, *words: str) -> str:
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return ended.stdout.removesuffix("\n")
@@ -45,10 +45,10 @@ def bearer(token: str) -> dict[str, str]:
 def curl(*words: str) -> tuple[int, Any]:
     """The status and the JSON that curl is answered."""
     ended = subprocess.run(
-        ["curl", "-sS", "--max-time", "120", "-w", "\n%{http_code}", *words],
+        ["curl", "-sS", "--max-time", "240", "-w", "\n%{http_code}", *words],
         stdout=subprocess.PIPE,
         text=True,
-        timeout=150,
+        timeout=300,
         check=True,
     )
     body, _, status = ended.stdout.rpartition("\n")
@@ -124,7 +124,7 @@ def _refused(*words: str) -> tuple[int, str, str]:
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return ended.returncode, ended.stdout, ended.stderr
@@ -175,7 +175,7 @@ def test_a_unix_socket(start_agent: Callable[..., Agent], path: Path) -> None:
             ended = subprocess.run(
                 shlex.split(ours.replace("512", "64")),
                 stdout=subprocess.PIPE,
-                timeout=150,
+                timeout=300,
                 check=True,
             )
             answers.append(json.loads(ended.stdout))
@@ -235,7 +235,7 @@ class Nginx:
             ],
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=300,
         )
         block = _readme_block()
         for old, new in (
@@ -265,7 +265,7 @@ class Nginx:
                 yield self
             finally:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(60) == 0
+                assert process.wait(240) == 0
 
     def _answers(self) -> bool:
         with socket.socket() as trial:
@@ -322,7 +322,7 @@ def test_nginx_in_front_of_a_unix_socket(
                 # It comes while the stream goes on.
                 assert b"one line\n" in iter(follower.stdout.readline, b"")
                 assert nginx.ask(f"/hosts/{own('ns')}", *token, "-X", "DELETE")[0] == 200
-                assert follower.wait(60) == 0
+                assert follower.wait(240) == 0
             finally:
                 follower.kill()
     assert "192.0.2.9" not in agent.log()

@@ -17,7 +17,7 @@ import pytest
 
 from . import libvirtd, stack
 from .daemon import Agent, Answer, serving
-from .libvirtd import IMAGES, Libvirt, Switch
+from .libvirtd import IMAGES, Libvirt
 from .stack import BRIDGE, V10, own, tool
 
 NAME, OTHER, NETWORK = own("ns"), own("other"), own("net")
@@ -78,7 +78,7 @@ def test_libvirtd_hangs(libvirt: Libvirt, tmp_path: Path) -> None:
                 assert agent.get("operations").status == 200
                 assert _failing(agent) == {"libvirt", "pool"}
                 for each in late:
-                    answer = each.result(60)
+                    answer = each.result(240)
                     assert answer.status == 504
                     assert "ran past its limit of 8 s" in answer.body["detail"]
         finally:
@@ -90,35 +90,30 @@ def test_libvirtd_hangs(libvirt: Libvirt, tmp_path: Path) -> None:
         assert agent.delete("hosts", NAME).status == 200
 
 
-def test_ovs_vswitchd_is_down(tmp_path: Path) -> None:
+def test_ovs_vswitchd_is_down(libvirt: Libvirt, tmp_path: Path) -> None:
     """A create is taken back at once, and the hosts that run are shown all the same."""
-    with libvirtd.running(own_switch=True) as libvirt:
-        switch = Switch(libvirt)
-        with serving(libvirtd.agent(libvirt, tmp_path, ovs_vsctl_seconds=2)) as agent:
-            body = {**BODY, "networks": [NETWORK]}
-            assert (
-                agent.post("networks", NETWORK, body={"bridge": BRIDGE, "vlan": 30}).status == 200
-            )
-            made = agent.post("hosts", NAME, body=body)
-            port = made.body["interfaces"][0]["port"]
-            switch.end()
-            assert _failing(agent) == {"openvswitch"}
-            assert agent.get("hosts", NAME).body == made.body
-            refused = agent.post("hosts", OTHER, body=body)
-            _assert_to_try_again(refused)
-            assert (
-                "could not put the host's port on its Open vSwitch bridge" in refused.body["detail"]
-            )
-            assert "left_behind" not in refused.body
-            assert libvirt.virsh("list", "--all", "--name").split() == [NAME]
-            switch.start()
-            stack.wait_for(lambda: not _failing(agent), "good health")
-            operation = agent.get("operations", refused.body["operation"]).body
-            assert operation["status"] == "undone"
-            assert switch.vsctl("list-ports", BRIDGE) == port
-            assert os.listdir(libvirt.root / IMAGES[1:]) == [f"{NAME}.0.qcow2"]
-            assert agent.delete("hosts", NAME).status == 200
-            assert switch.vsctl("list-ports", BRIDGE) == ""
+    switch = libvirt.switch
+    with serving(libvirtd.agent(libvirt, tmp_path, ovs_vsctl_seconds=5)) as agent:
+        body = {**BODY, "networks": [NETWORK]}
+        assert agent.post("networks", NETWORK, body={"bridge": BRIDGE, "vlan": 30}).status == 200
+        made = agent.post("hosts", NAME, body=body)
+        port = made.body["interfaces"][0]["port"]
+        switch.end()
+        assert _failing(agent) == {"openvswitch"}
+        assert agent.get("hosts", NAME).body == made.body
+        refused = agent.post("hosts", OTHER, body=body)
+        _assert_to_try_again(refused)
+        assert "could not put the host's port on its Open vSwitch bridge" in refused.body["detail"]
+        assert "left_behind" not in refused.body
+        assert libvirt.virsh("list", "--all", "--name").split() == [NAME]
+        switch.start()
+        stack.wait_for(lambda: not _failing(agent), "good health")
+        operation = agent.get("operations", refused.body["operation"]).body
+        assert operation["status"] == "undone"
+        assert switch.vsctl("list-ports", BRIDGE) == port
+        assert os.listdir(libvirt.root / IMAGES[1:]) == [f"{NAME}.0.qcow2"]
+        assert agent.delete("hosts", NAME).status == 200
+        assert switch.vsctl("list-ports", BRIDGE) == ""
 
 
 @pytest.fixture

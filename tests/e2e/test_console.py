@@ -56,7 +56,7 @@ def _piece(agent: Agent, query: str = "", name: str = NAME) -> Any:
 def _following(agent: Agent, query: str = "", name: str = NAME) -> Iterator[socket.socket]:
     """A connection on which a console is followed."""
     host, _, port = agent.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=60) as connection:
+    with socket.create_connection((host, int(port)), timeout=240) as connection:
         connection.sendall(
             f"GET /hosts/{name}/console?follow=true{query} HTTP/1.1\r\nHost: localhost\r\n"
             "Accept: text/plain\r\n\r\n".encode()
@@ -230,7 +230,7 @@ def test_many_followers(agent: Agent, log: Path) -> None:
         with ThreadPoolExecutor(8) as pool:
             assert {a.status for a in pool.map(agent.get, ["hosts"] * 32)} == {200}
         assert _places_taken(agent)[1] >= before[1] + FOLLOWERS
-    stack.wait_for(lambda: _places_taken(agent) <= before, f"{before} threads and files", 20)
+    stack.wait_for(lambda: _places_taken(agent) <= before, f"{before} threads and files")
     # Every place is free again.
     with ExitStack() as connected:
         for _ in range(FOLLOWERS):
@@ -257,7 +257,7 @@ def test_more_followers_than_places(start_agent: Callable[..., Agent]) -> None:
             assert agent.text("GET", target, None, TEXT).text == "begin\n"
             # Nobody iterates over the stream of a HEAD.
         stack.wait_for(
-            lambda: agent.request("GET", f"{target}?wait=1&offset=6").status == 200, "a place", 20
+            lambda: agent.request("GET", f"{target}?wait=1&offset=6").status == 200, "a place"
         )
         for _ in range(3):
             head = agent.text("HEAD", f"{target}?follow=true", None, TEXT)

@@ -153,7 +153,7 @@ def test_an_install_is_followed_to_its_end(agent: Agent, tree: str, tmp_path: Pa
 
             assert follower.poll() is None
             assert agent.delete("hosts", NAME).status == 200
-            assert follower.wait(60) == 0
+            assert follower.wait(240) == 0
     assert file.read_bytes().decode() == said
 
 

@@ -94,7 +94,7 @@ class World:
             stack.wait_for(ended, "an end to what ran in the test's own world")
         finally:
             self._holder.kill()
-            self._holder.wait(60)
+            self._holder.wait(240)
 
     def _processes(self) -> list[int]:
         """Every process on this network."""

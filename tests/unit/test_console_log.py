@@ -265,5 +265,5 @@ def test_everybody_is_let_go_when_the_agent_stops(consoles: Consoles, log: Path)
         thread.start()
     consoles.close()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert sorted(found, key=str) == [Piece(0, 0, b""), [b""]]

@@ -92,11 +92,11 @@ class Held:
         commands.interrupt = self.go.set
         self._thread = threading.Thread(target=self._perform, args=(executor, plan))
         self._thread.start()
-        assert self.began.wait(10)
+        assert self.began.wait(60)
 
     def _wait(self) -> tuple[int, str]:
         self.began.set()
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         return self.exit_code, ""
 
     def _perform(self, executor: Executor, plan: Plan) -> None:
@@ -107,7 +107,7 @@ class Held:
 
     def end(self) -> Any:
         self.go.set()
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         return self.ended
 
@@ -142,7 +142,7 @@ def test_draining_lets_what_runs_end(commands: Commands, executor: Executor, hel
     draining = threading.Thread(target=lambda: answers.append(executor.drain(10)))
     draining.start()
     assert held.end() == {"name": "a"}
-    draining.join(10)
+    draining.join(60)
     assert answers == [True]
     assert argvs(commands.ran) == [("do",)]
 

@@ -22,7 +22,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     begin = Steps.begin
 
     def wait(*arguments: Any) -> int:
-        assert event.wait(10)
+        assert event.wait(60)
         return begin(*arguments)
 
     monkeypatch.setattr(Steps, "begin", wait)

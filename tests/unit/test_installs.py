@@ -283,11 +283,11 @@ def test_what_comes_during_a_look_is_looked_at(world: World, what: str) -> None:
 
     def meanwhile() -> None:
         looking.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
 
     world.hypervisor.meanwhile = meanwhile
     world.installs.wake()
-    assert looking.wait(30)
+    assert looking.wait(60)
     world.hypervisor.then = [{UUID: ENDED, OTHER: ENDED}]
     if what == "an event":
         world.runner.on_line("event")

@@ -265,9 +265,9 @@ def test_eight_writers_and_a_reader(tmp_path: Path) -> None:
     for thread in (reader, *writers):
         thread.start()
     for thread in writers:
-        thread.join(60)
+        thread.join(600)
     ended.set()
-    reader.join(60)
+    reader.join(600)
     assert failures == []
     assert journal.unfinished() == []
     journal.begin("last", asked(), PLAN)

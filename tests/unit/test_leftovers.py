@@ -66,14 +66,14 @@ def test_all_processes_of_an_operation_are_ended(
     child = int((tmp_path / "1.child").read_text())
     assert {process.pid for process in processes} | {child} <= set(leftovers.end(operation))
     for process in processes:
-        process.wait(10)
+        process.wait(60)
     assert not lives(child)
 
 
 def test_one_may_clean_up(start: Start, operation: str, tmp_path: Path) -> None:
     process = start(CLEANS_UP, operation)
     leftovers.end(operation)
-    assert process.wait(10) == 1
+    assert process.wait(60) == 1
     assert (tmp_path / "0.cleaned").exists()
 
 
@@ -81,7 +81,7 @@ def test_one_may_clean_up(start: Start, operation: str, tmp_path: Path) -> None:
 def test_one_that_ignores_sigint_is_killed(start: Start, operation: str) -> None:
     process = start(IGNORES_SIGINT, operation)
     assert process.pid in leftovers.end(operation)
-    assert process.wait(10) == -9
+    assert process.wait(60) == -9
 
 
 @pytest.mark.parametrize("other", [None, "", "{}-2", "x{}"])

@@ -14,7 +14,7 @@ from agent import notify
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
-        listener.settimeout(20)
+        listener.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         yield listener
 
@@ -37,7 +37,7 @@ def test_stopping_says_how_long_it_may_take(systemd: socket.socket) -> None:
 def test_a_name_of_the_kernel_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0{tmp_path}")
-        listener.settimeout(20)
+        listener.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", f"@{tmp_path}")
         notify.ready()
         assert listener.recv(1024) == b"READY=1"

@@ -179,54 +179,77 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.1)
 
 
+@pytest.fixture
+def at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that every command makes once it is at work: its limit counts from there."""
+    file = tmp_path / "at work"
+
+    class AtWork(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            wait_until(file.exists)
+
+    monkeypatch.setattr(subprocess, "Popen", AtWork)
+    return file
+
+
 @pytest.mark.usefixtures("no_grace")
-def test_past_its_limit_the_whole_group_is_killed(tmp_path: Path) -> None:
+def test_past_its_limit_the_whole_group_is_killed(at_work: Path, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
+    begins = f"sleep 600 & echo $! > {pid}; echo begun >&2; touch '{at_work}'; wait"
     with pytest.raises(CommandTimeout) as caught:
-        Runner({"": 1.0}).run(("sh", "-c", f"sleep 600 & echo $! > {pid}; echo begun >&2; wait"))
+        Runner({"": 1.0}).run(("sh", "-c", begins))
     assert caught.value.detail == "sh was killed: it ran past its limit of 1 s: begun"
     assert caught.value.exit_code is None
     grandchild = int(pid.read_text())
     wait_until(lambda: not lives(grandchild))
 
 
-def test_a_process_may_clean_up_past_its_limit(tmp_path: Path) -> None:
+@pytest.fixture
+def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give commands all the time that they may need to clean up on a busy machine."""
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("long_grace")
+def test_a_process_may_clean_up_past_its_limit(at_work: Path, tmp_path: Path) -> None:
     cleaned = tmp_path / "cleaned"
-    script = f"trap 'touch {cleaned}; exit 1' INT; while :; do sleep 0.05; done"
+    trap = f"trap 'touch {cleaned}; exit 1' INT; touch '{at_work}'"
     with pytest.raises(CommandTimeout):
-        Runner({"": 1.0}).run(("sh", "-c", script))
+        Runner({"": 0.2}).run(("sh", "-c", f"{trap}; while :; do sleep 0.05; done"))
     assert cleaned.exists()
 
 
-def test_what_a_process_leaves_in_its_group_is_killed(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("long_grace")
+def test_what_a_process_leaves_in_its_group_is_killed(at_work: Path, tmp_path: Path) -> None:
     """It ends on SIGINT, which a shell's background job ignores, and keeps no output open."""
     pid = tmp_path / "pid"
-    leave = f"sleep 600 >/dev/null 2>&1 & echo $! > {pid}; wait"
+    leave = f"sleep 600 >/dev/null 2>&1 & echo $! > {pid}; touch '{at_work}'; wait"
     with pytest.raises(CommandTimeout):
-        Runner({"": 1.0}).run(("sh", "-c", leave))
+        Runner({"": 0.2}).run(("sh", "-c", leave))
     left = int(pid.read_text())
     wait_until(lambda: not lives(left))
 
 
-def ignores_sigint(pid: Path) -> tuple[str, ...]:
-    return ("sh", "-c", f"trap '' INT; echo $$ > {pid}; exec sleep 600")
+def ignores_sigint(pid: Path, begun: Path) -> tuple[str, ...]:
+    return ("sh", "-c", f"trap '' INT; echo $$ > {pid}; touch '{begun}'; exec sleep 600")
 
 
 @pytest.mark.usefixtures("no_grace")
-def test_a_process_that_ignores_sigint_is_killed(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigint_is_killed(at_work: Path, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     with pytest.raises(CommandTimeout):
-        Runner({"": 1.0}).run(ignores_sigint(pid))
+        Runner({"": 0.2}).run(ignores_sigint(pid, at_work))
     assert not lives(int(pid.read_text()))
 
 
 @pytest.mark.usefixtures("no_grace")
-def test_one_that_left_the_group_does_not_hold_the_runner(tmp_path: Path) -> None:
+def test_one_that_left_the_group_does_not_hold_the_runner(at_work: Path, tmp_path: Path) -> None:
     """It keeps the outputs open: the runner lets it have them."""
     pid = tmp_path / "pid"
-    leave = f"setsid sh -c 'echo $$ > {pid}; exec sleep 600' & wait"
+    leave = f"setsid sh -c 'echo $$ > {pid}; touch \"{at_work}\"; exec sleep 600' & wait"
     with pytest.raises(CommandTimeout):
-        Runner({"": 1.0}).run(("sh", "-c", leave))
+        Runner({"": 0.2}).run(("sh", "-c", leave))
     left = int(pid.read_text())
     assert lives(left)
     os.kill(left, signal.SIGKILL)
@@ -248,7 +271,7 @@ class Running:
             self.error = error
 
     def ended(self) -> CommandFailed | None:
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         return self.error
 
@@ -267,8 +290,8 @@ def test_interrupt_ends_every_command(runner: Runner, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_grace")
 def test_interrupt_kills_one_that_ignores_sigint(runner: Runner, tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    running = Running(runner, ignores_sigint(pid), pid)
+    begun = tmp_path / "begun"
+    running = Running(runner, ignores_sigint(tmp_path / "pid", begun), begun)
     runner.interrupt()
     assert isinstance(running.ended(), Interrupted)
 

@@ -157,11 +157,24 @@ def test_a_journal_that_fails_while_it_is_settled(world: World) -> None:
     write(world.journal, DELETE, [GOOD, GOOD], operation="two", name="b")
     # The four undo commands of the first are two writes each; then comes its end.
     end = world.journal.writes + 9
-    world.journal.fails = lambda number: number == end
+    failed, go_on = threading.Event(), threading.Event()
+
+    def fails(number: int) -> bool:
+        if number == end:
+            failed.set()
+        return number == end
+
+    def tried_again_when_told() -> tuple[int, str]:
+        assert not failed.is_set() or go_on.wait(60)
+        return 0, ""
+
+    world.journal.fails = fails
+    world.commands.answers["undo", "one"] = tried_again_when_told
     world.settler.start()
     assert world.settler.unsettled() == ["one"]
     assert world.holder() == "one"
     assert [row["status"] for row in world.journal.find()] == [DONE, "running"]
+    go_on.set()
     wait_until_settled(world)
     assert (record(world), world.holder()) == ((UNDONE, CUT_OFF), None)
 

@@ -41,7 +41,7 @@ def test_so_many_run_so_many_wait_in_their_order() -> None:
         waiting = [pool.submit(work, number) for number in (3, 2)]
         turns.leave(tickets[1])
         for each in waiting:
-            each.result(10)
+            each.result(60)
     assert order == [2, 3]
     turns.leave(tickets[0])
     assert not turns.enter().waited
@@ -79,7 +79,7 @@ class Busied:
         )
 
         def hang() -> tuple[int, str]:
-            self.free.wait(10)
+            self.free.wait(60)
             return 0, ""
 
         world.commands.answers[Command(("do", "one")).argv] = hang
@@ -116,7 +116,7 @@ def test_a_create_waits_with_its_name_held(busied: Busied) -> None:
     assert caught.value.held_by == "b"
     assert len(busied.world.commands.ran) == 1
     busied.free.set()
-    assert (busied.first.result(10), second.result(10)) == ("a", "b")
+    assert (busied.first.result(60), second.result(60)) == ("a", "b")
     assert (busied.status("a"), busied.status("b")) == (DONE, DONE)
     assert len(busied.world.commands.ran) == 8
 
@@ -163,12 +163,12 @@ def test_an_agent_that_stops_lets_nobody_wait(busied: Busied) -> None:
     with ThreadPoolExecutor(1) as pool:
         drained = pool.submit(busied.executor.drain, 10)
         with pytest.raises(Stopping) as caught:
-            second.result(10)
+            second.result(60)
         busied.free.set()
-        assert drained.result(10)
+        assert drained.result(60)
     detail = "the agent is stopping, and nothing was done; ask again when it is back"
     assert caught.value.detail == detail
-    assert busied.first.result(10) == "a"
+    assert busied.first.result(60) == "a"
     found = busied.world.journal.get("b")
     assert found is not None
     assert (found["status"], found["error"], found["commands"]) == (UNDONE, {"detail": detail}, [])

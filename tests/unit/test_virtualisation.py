@@ -112,7 +112,7 @@ def test_threads_that_ask_at_once_share_one_trial(fp: FakeProcess, auto: VirtTyp
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert found == ["kvm"] * 8
 
 

@@ -45,7 +45,7 @@ def port() -> int:
 
 def ask(port: int, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
     """Send it all, and only then read; the status, the headers and the body of the answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         for part in parts:
             client.sendall(part)
         client.shutdown(socket.SHUT_WR)
@@ -132,7 +132,7 @@ def send_without_end(client: socket.socket) -> None:
 def test_a_connection_without_end_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What still comes is thrown away, but not for ever."""
     monkeypatch.setattr("agent.wire._MOST_THROWN_AWAY", 1 << 20)
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(b"hello\r\n\r\n")
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             send_without_end(client)
