@@ -245,6 +245,26 @@ def test_one_that_the_agents_command_never_got_to_see_is_kept(
     _is_kept(agent, operation, "it was made before this operation began")
 
 
+def test_a_volume_of_the_agents_own_is_known_by_its_birth(
+    start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
+) -> None:
+    """After a power failure there is nothing but that to tell by: it is deleted."""
+    agent = start_agent(path=faults.path)
+    faults.at("vol-create-as", 2, "hang-after")
+    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
+    stack.wait_for(faults.hangs, "a command that hangs")
+    agent.kill()
+    faults.none()
+    records = sorted((agent.state_dir / "records").iterdir())
+    assert [path.name for path in records] == [f"{operation}.1.{kind}" for kind in ("err", "out")]
+    for path in records:
+        path.write_bytes(b"")
+    agent.start()
+    found = agent.get("operations", operation).body
+    assert (found["status"], "kept" in found["error"]) == ("undone", False)
+    assert not list((agent.state_dir / "records").iterdir())
+
+
 def test_a_second_crash_in_the_middle_of_recovery(
     start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
 ) -> None:
