@@ -117,7 +117,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     made = PROJECT / ".cache/install-tree/tree"
     sh.timeout("900", str(PROJECT / "scripts/install-tree"), str(made))
     served = tmp_path_factory.mktemp("tree")
-    for folder in (PLAIN_FOLDER, ODD_FOLDER, STALLING_FOLDER):
+    for folder in (PLAIN_FOLDER, ODD_FOLDER, STALLING_FOLDER, WAITING_FOLDER):
         (served / folder).symlink_to(made / "debian")
     handler = functools.partial(_Handler, directory=str(served))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -131,6 +131,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 PLAIN_FOLDER = "debian"
 ODD_FOLDER = "it's,kernel=\"a;$(b)\\"
 STALLING_FOLDER = "stalling"
+WAITING_FOLDER = "waiting"
 _IN_TREE = "dists/bookworm/main/installer-amd64"
 
 
@@ -146,16 +147,32 @@ def stalling_tree(tree: str) -> str:
     return tree.replace(PLAIN_FOLDER, STALLING_FOLDER, 1)
 
 
+@pytest.fixture
+def waiting_tree(tree: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The same from a server that does so until it is told to go on, and what tells it."""
+    goes_on = _Handler.goes_on
+    goes_on.clear()
+    try:
+        yield tree.replace(PLAIN_FOLDER, WAITING_FOLDER, 1), goes_on.set
+    finally:
+        goes_on.set()
+
+
 class _Handler(http.server.SimpleHTTPRequestHandler):
+    goes_on = threading.Event()
+
     def copyfile(self, source: Any, outputfile: Any) -> None:
-        """Send a file, or its beginning and no more until the client is gone."""
-        if STALLING_FOLDER not in self.path or not self.path.endswith("/linux"):
-            super().copyfile(source, outputfile)
-            return
-        outputfile.write(source.read(1 << 20))
-        outputfile.flush()
-        self.connection.settimeout(60)
-        self.connection.recv(1)
+        """Send a file, or its beginning and no more until the client is gone, or all may go on."""
+        folder = self.path.split("/")[1]
+        if folder in (STALLING_FOLDER, WAITING_FOLDER) and self.path.endswith("/linux"):
+            outputfile.write(source.read(1 << 20))
+            outputfile.flush()
+            if folder == STALLING_FOLDER:
+                self.connection.settimeout(240)
+                self.connection.recv(1)
+                return
+            self.goes_on.wait(240)
+        super().copyfile(source, outputfile)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""

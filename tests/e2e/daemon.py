@@ -122,6 +122,13 @@ class Agent:
         """What it wrote to stderr."""
         return self._stderr.read_text(errors="replace")
 
+    def logged(self, text: str) -> str:
+        """Wait until it has logged a text, which may be after the answer; answers the log."""
+        log: str = stack.wait_for(
+            lambda: text in (log := self.log()) and log, f"{text!r} in the log"
+        )
+        return log
+
     def get(self, *path: str) -> Answer:
         """GET what is at a path, whose parts may hold anything."""
         return self.request("GET", _path(path))

@@ -35,7 +35,8 @@ before) echo "error: a fault that the test made" >&2; exit 1 ;;
 after) real "$@"; echo "error: a fault that the test made" >&2; exit 1 ;;
 hang) hang ;;
 hang-deaf) trap '' INT TERM; hang ;;
-hang-during) real "$@" & hang ;;
+# A shell has its background jobs ignore SIGINT, which virt-install takes back its files on.
+hang-during) PATH=${PATH#"$here:"} env --default-signal=INT "$tool" "$@" & hang ;;
 hang-after) real "$@"; hang ;;
 meanwhile) meanwhile ;;
 meanwhile-hang-after) meanwhile; real "$@"; hang ;;

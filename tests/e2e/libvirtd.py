@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import sh
 
@@ -56,6 +57,12 @@ class Libvirt:
     def state(self, domain: str) -> str:
         """A domain's state, and why it is in it."""
         return self.virsh("domstate", "--reason", domain).strip()
+
+    def port(self, domain: str) -> str:
+        """The port of the only card of a domain that runs."""
+        xml = ElementTree.fromstring(self.virsh("dumpxml", domain))
+        (target,) = xml.findall("devices/interface/target")
+        return target.attrib["dev"]
 
     def prepare(self) -> None:
         """Start its daemons, and make its pool and its bridge."""
@@ -136,6 +143,19 @@ class Switch:
         self.start()
         kind = ("set", "bridge", stack.BRIDGE, "datapath_type=netdev")
         self.vsctl("add-br", stack.BRIDGE, "--", *kind)
+
+    def ports(self) -> set[str]:
+        """The ports on its bridge."""
+        return set(self.vsctl("list-ports", stack.BRIDGE).split())
+
+    def tag(self, port: str) -> str:
+        """The VLAN tag of a port as ovs-vsctl prints it."""
+        return self.vsctl("get", "Port", port, "tag")
+
+    def add_internal_port(self, port: str, *more: str) -> None:
+        """Put a port on the bridge that is no machine's. more: settings of its interface."""
+        interface = ("--", "set", "Interface", port, "type=internal", *more)
+        self.vsctl("add-port", stack.BRIDGE, port, "tag=99", *interface)
 
     def vsctl(self, *words: str) -> str:
         """Run ovs-vsctl on this switch."""

@@ -178,6 +178,21 @@ def wait_for_console(domain: str, text: str) -> str:
     return said
 
 
+def press_enter(domain: ElementTree.Element, seen: Callable[[], Any]) -> None:
+    """Send a machine's serial port a line, and hold the port open until that has been seen.
+
+    QEMU looks once a second whether somebody has it open, and reads nothing before.
+    """
+    source = domain.find("devices/serial/source")
+    assert source is not None, "there is no serial port"
+    port = os.open(source.attrib["path"], os.O_RDWR | os.O_NOCTTY)
+    try:
+        os.write(port, b"\n")
+        wait_for(seen, "an end to the wait for a line")
+    finally:
+        os.close(port)
+
+
 def values(elements: Iterable[ElementTree.Element], attribute: str) -> list[str | None]:
     """One attribute of each element."""
     return [element.get(attribute) for element in elements]

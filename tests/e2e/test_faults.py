@@ -152,23 +152,25 @@ def test_a_network_that_somebody_else_makes_meanwhile_is_theirs(
     assert "br-x" in virsh("net-dumpxml", NETWORK)
 
 
-@pytest.mark.parametrize("how", ["hang", "hang-deaf", "hang-after"])
+# The last limit is one that virt-install itself has to keep, on a busy machine too.
+@pytest.mark.parametrize(("how", "limit"), [("hang", 5), ("hang-deaf", 5), ("hang-after", 20)])
 def test_a_command_that_hangs_is_ended(
-    faults: Faults, start_agent: Callable[..., Agent], how: str
+    faults: Faults, start_agent: Callable[..., Agent], how: str, limit: int
 ) -> None:
     """All is taken back, and meanwhile everything else is answered."""
-    agent = start_agent(path=faults.path, virt_install_seconds=2)
+    agent = start_agent(path=faults.path, virt_install_seconds=limit)
     with stack.unchanged(), ThreadPoolExecutor(1) as pool:
         faults.at("virt-install", 1, how)
         hanging = pool.submit(agent.post, "hosts", NAME, body=BODY)
         stack.wait_for(faults.hangs, "a virt-install that hangs")
-        assert agent.get("hosts").status == 200
-        assert agent.get("health").status == 200
+        # First what asks nobody else: a list may have to wait for another test's machine.
         held = agent.post("hosts", NAME, body=BODY)
         kept = agent.delete("networks", V10)
+        assert agent.get("hosts").status == 200
+        assert agent.get("health").status == 200
         answer = hanging.result(240)
         assert answer.status == 504
-        assert "ran past its limit of 2 s" in answer.body["detail"]
+        assert f"ran past its limit of {limit} s" in answer.body["detail"]
         assert [(busy.status, busy.body["held_by"]) for busy in (held, kept)] == [
             (409, answer.body["operation"])
         ] * 2
@@ -179,7 +181,8 @@ def test_an_installer_that_stops_coming_is_given_up(
     start_agent: Callable[..., Agent], stalling_tree: str
 ) -> None:
     """Nor is what had come of it left in libvirt's folder."""
-    agent = start_agent(virt_install_seconds=5)
+    # It has to have begun to fetch by then, on a busy machine too.
+    agent = start_agent(virt_install_seconds=20)
     with stack.unchanged(), ThreadPoolExecutor(1) as pool:
         fetched = stack.fetched_files()
         body = {**BODY, "install": True, "location": stalling_tree}
@@ -192,7 +195,7 @@ def test_a_host_on_the_wrong_vlan_is_no_host(
     faults: Faults, start_agent: Callable[..., Agent]
 ) -> None:
     """Its ports come up with another tag: the create fails, and the host is gone."""
-    agent = start_agent(path=faults.path, ovs_vsctl_seconds=2)
+    agent = start_agent(path=faults.path, ovs_vsctl_seconds=5)
     faults.replace(
         "virt-install",
         f"""#!/bin/sh

@@ -8,8 +8,9 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from . import stack
-from .daemon import Agent
+from . import libvirtd, stack
+from .daemon import Agent, serving
+from .libvirtd import Libvirt
 from .stack import BRIDGE, GIB, POOL, POOL_PATH, V10, V20, own, virsh
 
 NAME = own("ns")
@@ -290,28 +291,29 @@ def test_a_name_that_is_another_hosts_number(agent: Agent) -> None:
     assert (stack.state(NAME), virsh("domid", NAME).strip()) == ("running", number)
 
 
-def test_a_stale_port_does_not_capture_a_host(agent: Agent) -> None:
+def test_a_stale_port_does_not_capture_a_host(libvirt: Libvirt, tmp_path: Path) -> None:
     """A port that a crash left behind keeps its tag, and libvirt before 10.3 takes it as it is.
 
     The agent's ports have names of their own, so those that libvirt would choose do not
     matter. A stale port of the very name cannot be made here: it comes from a random UUID.
     """
-    stale = {f"vnet{number}" for number in range(21)} - set(_all_ports())
+    switch = libvirt.switch
+    stale = {f"vnet{number}" for number in range(21)}
     for port in stale:
-        stack.vsctl(
-            "add-port", BRIDGE, port, "tag=99", "--", "set", "Interface", port, "type=internal"
-        )
-    with stack.unchanged():
+        switch.add_internal_port(port)
+    with serving(libvirtd.agent(libvirt, tmp_path / "agent")) as agent:
+        for name, vlan in ((V10, 10), (V20, 20)):
+            assert agent.post("networks", name, body={"bridge": BRIDGE, "vlan": vlan}).status == 200
         made = agent.post("hosts", NAME, body={**EMPTY, "networks": [V10, V20]})
-        assert (made.status, made.body) == (200, _expected(NAME, [], [(V10, 10), (V20, 20)]))
-        ports = [card["port"] for card in made.body["interfaces"]]
-        assert [stack.tag(port) for port in ports] == ["10", "20"]
+        assert made.status == 200
+        cards = made.body["interfaces"]
+        assert [(card["network"], card["vlan"]) for card in cards] == [(V10, 10), (V20, 20)]
+        ports = [card["port"] for card in cards]
+        assert [switch.tag(port) for port in ports] == ["10", "20"]
         assert stale.isdisjoint(ports)
+        assert switch.ports() == {*stale, *ports}
         assert agent.delete("hosts", NAME).status == 200
-
-
-def _all_ports() -> list[str]:
-    return stack.vsctl("--columns=name", "--bare", "list", "Port").split()
+        assert switch.ports() == stale
 
 
 def test_a_cdrom_survives_its_host(agent: Agent) -> None:

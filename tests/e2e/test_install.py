@@ -11,9 +11,12 @@ from .stack import POOL_PATH, V10, V20, own
 NAME = own("ns")
 # Small, and enough for the tree's installer.
 BODY = {"memory": 256, "disks": [1], "networks": [V10], "install": True}
-# The installer of the tree waits on this until its machine is stopped.
+# The installer of the tree waits on this until its machine is stopped, or is sent a line.
 HOLD = "tree.hold"
-ODD = """a="b c" d='e' $(reboot) `reboot`; reboot & x,y=z,kernel=/a \\ %20 <&> é=日本 --wait"""
+ASK = "tree.ask"
+ODD = (
+    f"""{ASK} a="b c" d='e' $(reboot) `reboot`; reboot & x,y=z,kernel=/a \\ %20 <&> é=日本 --wait"""
+)
 
 
 def _installer_saw(console: str) -> dict[str, str]:
@@ -30,6 +33,10 @@ def test_a_host_is_installed_and_boots_from_its_disk(agent: Agent, tree: str) ->
         assert made.body["install"]["state"] == "running"
         assert agent.get("hosts", NAME).body["install"]["state"] == "running"
         assert stack.kernel_parameters(NAME) == f"{ODD} console=ttyS0"
+        stack.wait_for_console(NAME, "installer: asking")
+        stack.press_enter(
+            stack.definition(NAME), lambda: "installer: going on" in stack.console(NAME)
+        )
 
         console = stack.wait_for_console(NAME, "booted from disk")
         assert _installer_saw(console) == {

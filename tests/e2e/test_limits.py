@@ -167,7 +167,8 @@ def test_all_places_are_taken_by_what_hangs(
     start_agent: Callable[..., Agent], faults: Faults
 ) -> None:
     """By creates, which leave one place to reads, and then by a read, which leaves none."""
-    agent = start_agent(path=faults.path, threads=4, creates=2, creates_waiting=1, warm_virsh=0)
+    few = {"threads": 4, "creates": 2, "creates_waiting": 1, "warm_virsh": 0}
+    agent = start_agent(path=faults.path, virsh_seconds=600, **few)
     *names, other = _names(4)
     stack.define_domain(other)
     with ThreadPoolExecutor(4) as pool, Hanging(faults, "virt-install") as hanging:
@@ -227,11 +228,11 @@ def test_200_clients_of_a_list_that_hangs(
     start_agent: Callable[..., Agent], faults: Faults
 ) -> None:
     """Health and the journal answer meanwhile, and afterwards nothing is wrong."""
-    agent = start_agent(path=faults.path)
+    agent = start_agent(path=faults.path, virsh_seconds=600)
     with ThreadPoolExecutor(1) as pool, Hanging(faults, "virsh") as hanging:
         polling = pool.submit(_all_at_once, lambda: agent.get("hosts").status)
         stack.wait_for(hanging.calls, "a read that hangs")
-        stack.wait_for(lambda: "GET /hosts: 503" in agent.log(), "a client past the places")
+        agent.logged("GET /hosts: 503")
         assert agent.get("operations").status == 200
         _assert_that_virsh_alone_fails(agent)
         hanging.free()

@@ -8,9 +8,10 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from . import stack
-from .daemon import Agent
+from . import libvirtd, stack
+from .daemon import Agent, serving
 from .faults import Faults
+from .libvirtd import Libvirt
 from .stack import BRIDGE, POOL, V10, own, virsh
 
 NAME = own("ns")
@@ -48,13 +49,14 @@ FITS = {
 }
 
 
-def _disk(*after: int) -> bytes:
+def _disk(*after: int, before: tuple[int, ...] = ()) -> bytes:
     """A disk that a BIOS boots: it says "booted" on the serial port, then does what is given.
 
-    after: machine code for a processor in real mode.
+    after, before: machine code for a processor in real mode; what it does before it says so.
     """
-    text = 0x7C00 + 31 + len(after)
+    text = 0x7C00 + len(before) + 31 + len(after)
     code = (
+        *before,
         # cli; cld; xor ax, ax; mov ds, ax; mov si, text
         *(0xFA, 0xFC, 0x31, 0xC0, 0x8E, 0xD8, 0xBE, *struct.pack("<H", text)),
         # next: lodsb; test al, al; jz after; mov ah, al; mov dx, 0x3fd
@@ -70,13 +72,13 @@ def _disk(*after: int) -> bytes:
 HALT = (0xF4, 0xEB, 0xFD)  # end: hlt; jmp end
 # Switches itself off once its power button is pressed.
 HEEDS_BUTTON = _disk(
-    # mov dx, 0x602; mov ax, 0x100; out dx, ax      have the button noticed
-    *(0xBA, 0x02, 0x06, 0xB8, 0x00, 0x01, 0xEF),
     # poll: mov dx, 0x600; in ax, dx; test ah, 1; jz poll
     *(0xBA, 0x00, 0x06, 0xED, 0xF6, 0xC4, 0x01, 0x74, 0xF7),
     # mov dx, 0x604; mov ax, 0x2000; out dx, ax     off
     *(0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF),
     *HALT,
+    # mov dx, 0x602; mov ax, 0x100; out dx, ax      have the button noticed
+    before=(0xBA, 0x02, 0x06, 0xB8, 0x00, 0x01, 0xEF),
 )
 # Tells its panic device that it has crashed: mov dx, 0x505; mov al, 1; out dx, al
 PANICS = _disk(0xBA, 0x05, 0x05, 0xB0, 0x01, 0xEE, *HALT)
@@ -260,7 +262,7 @@ def test_a_start_on_the_wrong_vlan_is_taken_back(
     start_agent: Callable[..., Agent], faults: Faults
 ) -> None:
     """The host is off again, and its answer says what was wrong."""
-    agent = start_agent(path=faults.path, ovs_vsctl_seconds=2)
+    agent = start_agent(path=faults.path, ovs_vsctl_seconds=5)
     made = agent.post("hosts", NAME, body={**BARE, "networks": [V10]}).body
     (card,) = made["interfaces"]
     assert _put(agent, "stop").status == 200
@@ -268,7 +270,7 @@ def test_a_start_on_the_wrong_vlan_is_taken_back(
         faults.replace("virsh", WRONG_TAG)
         answer = _put(agent, "start")
         assert answer.status == 503
-        command = f"ovs-vsctl --timeout=2 wait-until Port {card['port']} tag=10"
+        command = f"ovs-vsctl --timeout=5 wait-until Port {card['port']} tag=10"
         assert answer.body["command"] == command
         assert "VLAN tag" in answer.body["detail"]
         assert stack.state(NAME) == "shut off"
@@ -276,37 +278,25 @@ def test_a_start_on_the_wrong_vlan_is_taken_back(
         assert (found["status"], found["undo_commands"]) == ("undone", 1)
 
 
-def _with_card(name: str) -> None:
-    stack.define_domain(
-        name, f"<interface type='network'><source network={quoteattr(V10)}/></interface>"
-    )
-
-
-def _port(name: str) -> str:
-    (port,) = stack.values(stack.definition(name).findall("devices/interface/target"), "dev")
-    assert port is not None
-    return port
-
-
-def test_stale_ports_do_not_capture_a_host(agent: Agent) -> None:
+def test_stale_ports_do_not_capture_a_host(libvirt: Libvirt, tmp_path: Path) -> None:
     """One that was made by hand gets the next vnetN; a stale port of that name goes first."""
     other = own("other")
+    switch = libvirt.switch
+    card = f"<interface type='network'><source network={quoteattr(V10)}/></interface>"
     for name in (NAME, other):
-        _with_card(name)
-    virsh("start", other)
-    first = int(_port(other).removeprefix("vnet"))
-    everybody = set(stack.vsctl("--columns=name", "--bare", "list", "Port").split())
-    stale = {f"vnet{number}" for number in range(first + 1, first + 20)} - everybody
-    for port in sorted(stale):
-        interface = ("--", "set", "Interface", port, "type=internal")
-        gone = f"external-ids:vm-id={stack.uuid(NAME)}"
-        stack.vsctl("add-port", BRIDGE, port, "tag=99", *interface, gone)
-    kept = own("kept")[:15]
-    stack.vsctl("add-port", BRIDGE, kept, "--", "set", "Interface", kept, "type=internal")
-    answer = _put(agent, "start")
-    assert (answer.status, answer.body["state"]) == (200, "running")
-    assert stack.tag(_port(NAME)) == "10"
-    assert stack.ports() == {kept, _port(NAME), _port(other)}
+        libvirt.virsh("define", "/dev/stdin", stdin=stack.domain_xml(name, card))
+    with serving(libvirtd.agent(libvirt, tmp_path / "agent")) as agent:
+        assert agent.post("networks", V10, body={"bridge": BRIDGE, "vlan": 10}).status == 200
+        libvirt.virsh("start", other)
+        first = int(libvirt.port(other).removeprefix("vnet"))
+        uuid = libvirt.virsh("domuuid", NAME).strip()
+        for number in range(first + 1, first + 20):
+            switch.add_internal_port(f"vnet{number}", f"external-ids:vm-id={uuid}")
+        switch.add_internal_port("kept")
+        answer = _put(agent, "start")
+        assert (answer.status, answer.body["state"]) == (200, "running")
+        assert switch.tag(libvirt.port(NAME)) == "10"
+        assert switch.ports() == {"kept", libvirt.port(NAME), libvirt.port(other)}
 
 
 @pytest.mark.parametrize(("how", "left"), [("hang", "shut off"), ("hang-after", "running")])
@@ -335,7 +325,8 @@ def test_a_change_that_was_cut_off_is_left_as_it_is(
 
 def test_a_host_at_work_is_busy(start_agent: Callable[..., Agent], faults: Faults) -> None:
     """A second change of its power is refused, and told which operation holds it."""
-    agent = start_agent(path=faults.path, virsh_seconds=5)
+    # That of a command that does not hang, too, on a busy machine.
+    agent = start_agent(path=faults.path, virsh_seconds=15)
     assert agent.post("hosts", NAME, body=BARE).status == 200
     faults.at_operation(1, "hang")
     operation = _put(agent, "stop", headers=ASYNC).body["id"]

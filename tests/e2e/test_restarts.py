@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -13,6 +14,8 @@ from .libvirtd import LOGS, Libvirt
 from .stack import own
 
 NAME, OTHER = own("ns"), own("other")
+# The installer of the tree waits on this until it is sent a line.
+ASK = "tree.ask"
 BODY = {"memory": 256, "disks": [1], "networks": [], "install": True}
 
 
@@ -66,11 +69,12 @@ def test_the_installer_ends_while_libvirtd_is_down(
     libvirt: Libvirt, agent: Agent, tree: str
 ) -> None:
     """And while the agent is, which is back before it."""
-    says = _says(libvirt, _post(agent, NAME, location=tree))
-    says("installer: disks")
+    says = _says(libvirt, _post(agent, NAME, location=tree, cmdline=ASK))
+    says("installer: asking")
+    definition = ElementTree.fromstring(libvirt.virsh("dumpxml", NAME))
     agent.kill()
     libvirt.end(signal.SIGKILL)
-    says("installer: done")
+    stack.press_enter(definition, lambda: says("installer: done") or True)
     agent.start()
     assert agent.get("hosts", NAME).status == 503
     libvirt.start()

@@ -292,7 +292,6 @@ def test_the_installed_agent_installs_with_what_the_unit_leaves_it(
     stack.wait_for(
         lambda: service.get("hosts", HOST).body["install"]["state"] != "running",
         "an end to the install",
-        180,
     )
     assert service.get("hosts", HOST).body["install"]["state"] == "done"
     log = stack.CONSOLE_DIR / f"{made.body['id']}.console.log"
@@ -352,7 +351,6 @@ def test_the_agent_works_as_a_user_of_group_libvirt(
         stack.wait_for(
             lambda: new.get("hosts", HOST).body["install"]["state"] != "running",
             "an end to the install",
-            180,
         )
         assert new.get("hosts", HOST).body["install"]["state"] == "done"
         assert new.get("hosts", HOST, "console").body["text"] != ""
