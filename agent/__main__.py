@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from agent.config import Config, load
 from agent.errors import AgentError, ConfigError
-from agent.operation import STATUSES
+from agent.operations.operation import STATUSES
 
 # After `journal`; without one it is `journal list`.
 _JOURNAL_WORDS = ("list", "show", "-h", "--help")
@@ -46,8 +46,8 @@ def _config(args: argparse.Namespace) -> Config:
 
 
 def _serve(args: argparse.Namespace, config: Config) -> int:
-    from agent import logs
-    from agent.server import serve
+    from agent.server import logs
+    from agent.server.serve import serve
 
     # A terminal that goes away says SIGHUP too, and wants its programs to end.
     at_terminal = sys.stdin is not None and sys.stdin.isatty()

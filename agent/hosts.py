@@ -4,19 +4,19 @@ import uuid as uuids
 from collections.abc import Callable
 from typing import Any
 
-from agent import host_plans, power_plans
-from agent.change import Change
 from agent.config import Config
-from agent.disks import disks_to_delete, images_of_unknown_backing, pool_volume
 from agent.errors import JournalFailed
-from agent.facts import DomainDetails
-from agent.host_plans import HostRequest
-from agent.hypervisor import Hypervisor, no_host
-from agent.journal import Journal
-from agent.locks import Claim
-from agent.operation import DONE, RUNNING, WAITING
-from agent.parsers import libvirt_xml
-from agent.plan import Plan
+from agent.hypervisor.facts import DomainDetails
+from agent.hypervisor.hypervisor import Hypervisor, no_host
+from agent.operations.journal import Journal
+from agent.operations.locks import Claim
+from agent.operations.operation import DONE, RUNNING, WAITING, Change
+from agent.plans import hosts as host_plans
+from agent.plans import power as power_plans
+from agent.plans.disks import disks_to_delete, images_of_unknown_backing, pool_volume
+from agent.plans.hosts import HostRequest
+from agent.plans.plan import Plan
+from agent.tools.parsers import libvirt_xml
 
 _GIB = 1 << 30
 

@@ -4,16 +4,16 @@ import uuid as uuids
 from collections.abc import Callable
 from typing import Any
 
-from agent import network_plans
-from agent.change import Change
 from agent.config import Config
-from agent.facts import NetworkRow
-from agent.hypervisor import Hypervisor
-from agent.locks import Claim
-from agent.network_plans import NetworkRequest
-from agent.network_reads import no_network
-from agent.parsers import libvirt_xml
-from agent.plan import Plan
+from agent.hypervisor.facts import NetworkRow
+from agent.hypervisor.hypervisor import Hypervisor
+from agent.hypervisor.networks import no_network
+from agent.operations.locks import Claim
+from agent.operations.operation import Change
+from agent.plans import networks as network_plans
+from agent.plans.networks import NetworkRequest
+from agent.plans.plan import Plan
+from agent.tools.parsers import libvirt_xml
 
 
 class Networks:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from agent import tokens
+from agent.access import tokens
+from agent.access.control import require_door
 from agent.cli.terminal import TerminalRunner
 from agent.config import Config
-from agent.door import require_door
 from agent.errors import AgentError
-from agent.hypervisor import Hypervisor
-from agent.virtualisation import VirtType
+from agent.hypervisor.hypervisor import Hypervisor
+from agent.hypervisor.virtualisation import VirtType
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 _TOOLS = ("virsh", "virt-install", "ovs-vsctl", "ovs-appctl", "qemu-img")

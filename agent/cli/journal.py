@@ -7,9 +7,9 @@ from typing import Any
 
 from agent.config import Config
 from agent.errors import ConfigError, NotFound
-from agent.journal import Journal
-from agent.operation import RUNNING, UNSETTLED
-from agent.script import operation_script
+from agent.operations.journal import Journal
+from agent.operations.operation import RUNNING, UNSETTLED
+from agent.plans.script import operation_script
 
 _FOLLOW_SECONDS = 1.0
 

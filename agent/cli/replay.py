@@ -5,9 +5,10 @@ from typing import Any
 
 from agent.cli.terminal import TerminalRunner
 from agent.errors import AgentError, FieldError, InUse, InvalidRequest
-from agent.operation import RUNNING, UNSETTLED
-from agent.plan import Command, Plan, Step
-from agent.script import operation_script
+from agent.operations.operation import RUNNING, UNSETTLED
+from agent.plans.plan import Plan, Step
+from agent.plans.script import operation_script
+from agent.tools.command import Command
 
 
 def replay(

@@ -9,11 +9,11 @@ from typing import Any
 import sh
 
 from agent.errors import CommandTimeout, ToolMissing
-from agent.results import Result
+from agent.tools.command import Result
 
 
 class TerminalRunner:
-    """Runs commands as `agent.run.Runner` does, from one thread alone.
+    """Runs commands as `agent.tools.run.Runner` does, from one thread alone.
 
     seconds: the limit of each, None for none. show: pass what they print on as it comes.
     """

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from agent import tokens
+from agent.access import tokens
 from agent.config import Config
 from agent.errors import ConfigError
 

@@ -112,10 +112,10 @@ def test_only_what_runs_is_installed(root: Path) -> None:
     assert {"falcon", "waitress", "prometheus_client"} <= names
     assert not names & {"pytest", "mypy", "hypothesis", "ruff", "_pytest"}
     code = root / "usr/lib/staging-agent/agent"
-    assert (code / "app.py").read_text() == (PROJECT / "agent/app.py").read_text()
+    assert (code / "http/app.py").read_text() == (PROJECT / "agent/http/app.py").read_text()
     # Compiled, since the service may not write there, for the path that it is to have.
     (compiled,) = code.glob("__pycache__/app.*.pyc")
-    assert b"/usr/lib/staging-agent/agent/app.py" in compiled.read_bytes()
+    assert b"/usr/lib/staging-agent/agent/http/app.py" in compiled.read_bytes()
 
 
 def test_an_upgrade_keeps_configuration_and_state(copy: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_subprocess import FakeProcess
 
-from agent import leftovers
+from agent.operations import leftovers
 
 from .web import Agent
 

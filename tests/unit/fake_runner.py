@@ -5,17 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from agent.change import Change
 from agent.errors import Busy, JournalFailed
-from agent.executor import Executor
-from agent.journal import Journal
-from agent.locks import Claim, Locks
-from agent.operation import Asked
-from agent.plan import Command, Plan, Step
-from agent.records import Record
-from agent.results import Result
-from agent.settler import Settler
-from agent.steps import Steps
+from agent.operations.executor import Executor
+from agent.operations.journal import Journal
+from agent.operations.locks import Claim, Locks
+from agent.operations.operation import Asked, Change
+from agent.operations.recovery import Settler
+from agent.operations.steps import Steps
+from agent.plans.plan import Plan, Step
+from agent.tools.command import Command, Result
+from agent.tools.records import Record
 
 
 class Commands:

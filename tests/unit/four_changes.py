@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agent.plan import Command, Plan, Step
+from agent.plans.plan import Plan, Step
+from agent.tools.command import Command
 
 from .recorded import URI
 from .test_http_hosts import (

@@ -14,14 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from agent import host_plans, network_plans
 from agent.config import Config
-from agent.disks import disks_to_delete
 from agent.errors import AgentError
-from agent.facts import NewHostFacts, PoolFacts
-from agent.parsers.libvirt_xml import Disk, Domain, Interface, Network
-from agent.plan import Command, Plan
-from agent.schemas.requests import host_request, network_request
+from agent.http.schemas.requests import host_request, network_request
+from agent.hypervisor.facts import NewHostFacts, PoolFacts
+from agent.plans import hosts as host_plans
+from agent.plans import networks as network_plans
+from agent.plans.disks import disks_to_delete
+from agent.plans.plan import Plan
+from agent.tools.command import Command
+from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network
 
 FOLDER = Path(__file__).parent.parent / "golden"
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"

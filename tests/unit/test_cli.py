@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
-from agent.journal import Journal
-from agent.operation import DONE, UNDONE, Asked, Outcome
-from agent.plan import Command, Plan, Step
+from agent.operations.journal import Journal
+from agent.operations.operation import DONE, UNDONE, Asked, Outcome
+from agent.plans.plan import Plan, Step
+from agent.tools.command import Command
 
 ID = "11111111-2222-4333-8444-555555555555"
 

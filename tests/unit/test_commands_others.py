@@ -2,10 +2,10 @@
 
 import pytest
 
-from agent.commands import ovs_appctl
-from agent.commands.files import delete_console_log
-from agent.commands.ovs_vsctl import OvsVsctl, Port
-from agent.plan import Command
+from agent.tools.command import Command
+from agent.tools.commands import ovs_appctl
+from agent.tools.commands.files import delete_console_log
+from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
 
 ovs = OvsVsctl(10)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.commands.virsh import Virsh
-from agent.plan import Command
+from agent.tools.command import Command
+from agent.tools.commands.virsh import Virsh
 
 URI = "qemu:///system"
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.commands.virt_install import Boot, Card, Disk, quoted, virt_install
+from agent.tools.commands.virt_install import Boot, Card, Disk, quoted, virt_install
 
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from agent import console
 from agent.config import Config
-from agent.console import PIECE_BYTES, Consoles, Piece, read
 from agent.errors import OutOfReach, TooMany
-from agent.facts import DomainRow
+from agent.hypervisor import consoles as console
+from agent.hypervisor.consoles import PIECE_BYTES, Consoles, Piece, read
+from agent.hypervisor.facts import DomainRow
 
 UUID, OTHER = "uuid-1", "uuid-2"
 

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-from agent import docs
+from agent.http import docs
 
 from .contract import DOCUMENT
 from .web import Agent

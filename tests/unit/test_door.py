@@ -10,9 +10,9 @@ import pytest
 from falcon.constants import HTTP_METHODS, WEBDAV_METHODS
 from pytest_subprocess import FakeProcess
 
-from agent import tokens
+from agent.access import tokens
+from agent.access.control import Door, require_door
 from agent.config import Config
-from agent.door import Door, require_door
 from agent.errors import ConfigError
 from agent.hosts import Hosts
 

@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from agent import errors
-from agent.commands import virsh as tolerated
 from agent.errors import command_failure
+from agent.tools.commands import virsh as tolerated
 
 from .recorded import recorded, virsh_error
 

@@ -2,12 +2,13 @@
 
 import pytest
 
-from agent.change import Change
 from agent.errors import CommandFailed, Interrupted, NameTaken
-from agent.executor import Executor
-from agent.journal import Journal
-from agent.locks import Locks
-from agent.plan import Command, Plan, Step
+from agent.operations.executor import Executor
+from agent.operations.journal import Journal
+from agent.operations.locks import Locks
+from agent.operations.operation import Change
+from agent.plans.plan import Plan, Step
+from agent.tools.command import Command
 
 from . import golden
 from .fake_runner import Commands, argvs, asked, new_executor

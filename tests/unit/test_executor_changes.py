@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from agent.change import Change
 from agent.errors import Busy, CommandFailed, JournalFailed, NotFound, Stopping
-from agent.executor import Executor
-from agent.journal import Journal
-from agent.locks import Claim, Locks
-from agent.plan import Command, Plan, Step
+from agent.operations.executor import Executor
+from agent.operations.journal import Journal
+from agent.operations.locks import Claim, Locks
+from agent.operations.operation import Change
+from agent.plans.plan import Plan, Step
+from agent.tools.command import Command
 
 from .fake_runner import Commands, argvs, asked, new_executor
 

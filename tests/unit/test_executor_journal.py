@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from agent.errors import CommandFailed, CommandTimeout, JournalFailed
-from agent.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED
-from agent.plan import Command, Plan
+from agent.operations.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED
+from agent.plans.plan import Plan
+from agent.tools.command import Command
 
 from .fake_runner import CREATE, DELETE, World, takes_back
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from agent.change import Change
 from agent.errors import Busy
-from agent.operation import DONE, UNDONE
-from agent.plan import Command, Plan
+from agent.operations.operation import DONE, UNDONE, Change
+from agent.plans.plan import Plan
+from agent.tools.command import Command
 
 from .fake_runner import CREATE, HOST, World, asked, takes_back
 

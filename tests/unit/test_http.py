@@ -7,9 +7,9 @@ import falcon.inspect
 import pytest
 
 from agent import errors
-from agent.change import Change
 from agent.hosts import Hosts
-from agent.locks import Claim
+from agent.operations.locks import Claim
+from agent.operations.operation import Change
 
 from .fake_runner import asked
 from .recorded import Read, virsh

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.locks import Claim
-from agent.steps import Steps
+from agent.operations.locks import Claim
+from agent.operations.steps import Steps
 
 from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK, Case
 from .processes import wait_until

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.locks import Claim
-from agent.script import script
+from agent.operations.locks import Claim
+from agent.plans.script import script
 
 from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK
 from .web import NET_ROWS, Agent

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent import leftovers
+from agent.operations import leftovers
 
 from .fake_runner import CREATE, asked, takes_back
 from .recorded import Read, recorded, virsh, virsh_error

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from agent.operation import DONE, Asked
-from agent.plan import Install, Plan
+from agent.operations.operation import DONE, Asked
+from agent.plans.plan import Install, Plan
 
 from .recorded import Read, virsh, virsh_error
 from .web import (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pytest_subprocess import FakeProcess
 
-from agent.locks import Claim
+from agent.operations.locks import Claim
 
 from .four_changes import CASES, DELETE_NETWORK
 from .test_http_health import expect_good_health

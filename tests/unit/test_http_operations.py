@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from agent.operation import DONE, UNDONE, UNSETTLED, Asked, Outcome
-from agent.plan import Plan
-from agent.script import script
-from agent.steps import Steps
+from agent.operations.operation import DONE, UNDONE, UNSETTLED, Asked, Outcome
+from agent.operations.steps import Steps
+from agent.plans.plan import Plan
+from agent.plans.script import script
 
 from .fake_runner import CREATE, DELETE, asked
 from .web import NOW, Agent

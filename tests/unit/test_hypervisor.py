@@ -4,9 +4,9 @@ import pytest
 from pytest_subprocess import FakeProcess
 
 from agent.errors import CommandFailed, OutOfReach
-from agent.facts import PoolFacts
-from agent.hypervisor import Hypervisor
-from agent.run import Runner
+from agent.hypervisor.facts import PoolFacts
+from agent.hypervisor.hypervisor import Hypervisor
+from agent.tools.run import Runner
 
 from .recorded import Read, batch_argv, batch_outputs, virsh, virsh_error
 from .web import CONFIG, ODD, POOL, POOL_XML, uuid

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from pytest_subprocess import FakeProcess
 
-from agent.commands.qemu_img import backing_chain
 from agent.config import Config
-from agent.disks import DeletedDisk, disks_to_delete, images_of_unknown_backing
 from agent.errors import InvalidOutput
-from agent.facts import PoolFacts
-from agent.hypervisor import Hypervisor
-from agent.parsers import qemu_img as read
-from agent.parsers.libvirt_xml import Disk, Domain
-from agent.run import Runner
+from agent.hypervisor.facts import PoolFacts
+from agent.hypervisor.hypervisor import Hypervisor
+from agent.plans.disks import DeletedDisk, disks_to_delete, images_of_unknown_backing
+from agent.tools.commands.qemu_img import backing_chain
+from agent.tools.parsers import qemu_img as read
+from agent.tools.parsers.libvirt_xml import Disk, Domain
+from agent.tools.run import Runner
 
 POOL = PoolFacts("staging", "/pool", {"ns.0.qcow2": (), "other.0.qcow2": ()})
 

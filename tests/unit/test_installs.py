@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from agent import installs as module
 from agent.config import Config
 from agent.errors import CommandTimeout, NotFound, OutOfReach
-from agent.facts import InstallLook
-from agent.finisher import Next, decide
-from agent.installs import Installs
-from agent.journal import Journal
-from agent.locks import Claim, Locks
-from agent.operation import DONE, Asked, Outcome
-from agent.plan import Command, Install, Plan, Step
-from agent.results import Result
-from agent.steps import Steps
+from agent.hypervisor.facts import InstallLook
+from agent.installs import follower as module
+from agent.installs.finisher import Next, decide
+from agent.installs.follower import Installs
+from agent.operations.journal import Journal
+from agent.operations.locks import Claim, Locks
+from agent.operations.operation import DONE, Asked, Outcome
+from agent.operations.steps import Steps
+from agent.plans.plan import Install, Plan, Step
+from agent.tools.command import Command, Result
 
 UUID, OTHER = "uuid-1", "uuid-2"
 RUNS = InstallLook("running", "booted", True)

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import JournalFailed
-from agent.journal import MOST_OUTPUT, Journal
-from agent.operation import DONE, FAILED, UNDONE, UNSETTLED, Asked, Outcome
-from agent.plan import Command, Plan, Step
+from agent.operations.journal import MOST_OUTPUT, Journal
+from agent.operations.operation import DONE, FAILED, UNDONE, UNSETTLED, Asked, Outcome
+from agent.plans.plan import Plan, Step
+from agent.tools.command import Command
 
 PLAN = Plan(
     "make a",
@@ -279,9 +280,10 @@ def test_eight_writers_and_a_reader(tmp_path: Path) -> None:
 
 _WRITER = """
 import sys
-from agent.journal import Journal
-from agent.operation import Asked, Outcome
-from agent.plan import Command, Plan, Step
+from agent.operations.journal import Journal
+from agent.operations.operation import Asked, Outcome
+from agent.tools.command import Command
+from agent.plans.plan import Plan, Step
 journal = Journal(sys.argv[1])
 plan = Plan("make", (Step("one", Command(("one",))),))
 for index in range(10**9):

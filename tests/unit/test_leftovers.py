@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import leftovers
-from agent.processes import OPERATION_VARIABLE
+from agent.operations import leftovers
+from agent.tools.run import OPERATION_VARIABLE
 
 from .processes import lives, wait_until
 
@@ -108,11 +108,11 @@ def test_one_that_says_so_elsewhere_is_left_alone(operation: str, tmp_path: Path
 
 def test_the_agent_itself_is_no_leftover(operation: str) -> None:
     """A process that has the id and looks for it does not end itself."""
-    look = f"from agent import leftovers; print(leftovers.end({operation!r}))"
+    look = f"from agent.operations import leftovers; print(leftovers.end({operation!r}))"
     done = subprocess.run(
         [sys.executable, "-c", look],
         env={**os.environ, OPERATION_VARIABLE: operation},
-        cwd=Path(leftovers.__file__).parent.parent,
+        cwd=Path(leftovers.__file__).parent.parent.parent,
         capture_output=True,
         text=True,
         check=True,

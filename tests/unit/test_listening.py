@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import listening as module
 from agent.config import Config
 from agent.errors import ConfigError
-from agent.listening import greeting, listening
+from agent.server import listening as module
+from agent.server.listening import greeting, listening
 
 
 @pytest.fixture

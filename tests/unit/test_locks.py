@@ -3,7 +3,7 @@
 import pytest
 
 from agent.errors import Busy
-from agent.locks import Claim, Locks
+from agent.operations.locks import Claim, Locks
 
 HOST = Claim("host", "a")
 NETWORK = Claim("network", "vlan:10")

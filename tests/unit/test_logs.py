@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from agent import logs, trace
+from agent.operations import trace
+from agent.server import logs
 
 from .test_run import wait_until
 
@@ -214,7 +215,7 @@ def test_a_stderr_that_takes_nothing_holds_nobody_up() -> None:
     read, write = os.pipe()
     script = (
         "import logging, os\n"
-        "from agent import logs\n"
+        "from agent.server import logs\n"
         "logs._END_SECONDS = 0.2\n"
         "with logs.to_stderr():\n"
         "    for number in range(2000):\n"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent import metrics
 from agent.errors import NotFound
-from agent.metrics import Bounded, Metrics, verb
-from agent.run import OUTCOMES, Runner
+from agent.http import metrics
+from agent.http.metrics import Bounded, Metrics, verb
+from agent.tools.run import OUTCOMES, Runner
 
 from .four_changes import CASES
 from .processes import wait_until

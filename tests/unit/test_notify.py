@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import notify
+from agent.server import systemd as notify
 
 
 @pytest.fixture

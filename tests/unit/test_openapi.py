@@ -8,13 +8,13 @@ import falcon.inspect
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from agent import problems
-from agent.openapi.document import document
-from agent.power_plans import VERBS
-from agent.schemas.hosts import HOST
-from agent.schemas.names import HOST_NAME, NETWORK_NAME
-from agent.schemas.networks import NETWORK
-from agent.schemas.validator import Validator
+from agent.http import problems
+from agent.http.openapi.document import document
+from agent.http.schemas.hosts import HOST
+from agent.http.schemas.names import HOST_NAME, NETWORK_NAME
+from agent.http.schemas.networks import NETWORK
+from agent.http.schemas.validator import Validator
+from agent.plans.power import VERBS
 
 from .contract import DOCUMENT
 from .web import Agent

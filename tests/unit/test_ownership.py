@@ -5,16 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from agent import leftovers
-from agent.commands.files import birth
-from agent.commands.virsh import VOLUME_TAKEN, Virsh, deleted_volume, makes_volume, volume_path
 from agent.errors import InvalidOutput
-from agent.operation import UNDONE, UNSETTLED, Outcome
-from agent.parsers.files import seconds_of_birth
-from agent.plan import Command, Plan, Step
-from agent.records import Records
-from agent.settler import Settler
-from agent.steps import Steps
+from agent.operations import leftovers
+from agent.operations.operation import UNDONE, UNSETTLED, Outcome
+from agent.operations.recovery import Settler
+from agent.operations.steps import Steps
+from agent.plans.plan import Plan, Step
+from agent.tools.command import Command
+from agent.tools.commands.files import birth
+from agent.tools.commands.virsh import (
+    VOLUME_TAKEN,
+    Virsh,
+    deleted_volume,
+    makes_volume,
+    volume_path,
+)
+from agent.tools.parsers.files import seconds_of_birth
+from agent.tools.records import Records
 
 from .fake_runner import World, asked, step
 

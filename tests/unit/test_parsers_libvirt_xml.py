@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agent.errors import InvalidOutput
-from agent.parsers import libvirt_xml
-from agent.parsers.libvirt_xml import Disk, Domain, Interface, Network
+from agent.tools.parsers import libvirt_xml
+from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network
 
 from .recorded import virsh
 

@@ -3,8 +3,8 @@
 import pytest
 
 from agent.errors import InvalidOutput
-from agent.parsers import ovs_vsctl
-from agent.parsers.ovs_vsctl import Interface
+from agent.tools.parsers import ovs_vsctl
+from agent.tools.parsers.ovs_vsctl import Interface
 
 from .recorded import recorded
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import InvalidOutput
-from agent.parsers import virsh as read
+from agent.tools.parsers import virsh as read
 
 from .recorded import Read, batch_outputs, recorded, virsh, virsh_error
 

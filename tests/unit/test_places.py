@@ -3,7 +3,7 @@
 import pytest
 
 from agent.errors import TooMany
-from agent.places import Places
+from agent.http.places import Places
 
 
 def test_some_places_are_left_to_others() -> None:

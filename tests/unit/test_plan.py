@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.plan import Command
+from agent.tools.command import Command
 
 # What an argument of a process can hold.
 ARGUMENTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))

@@ -6,10 +6,11 @@ import pytest
 
 from agent.config import Config
 from agent.errors import WrongState
-from agent.facts import PowerFacts
-from agent.parsers.libvirt_xml import Domain, Interface, Network
-from agent.plan import Command, Plan, Step
-from agent.power_plans import VERBS, power, would_end_installer
+from agent.hypervisor.facts import PowerFacts
+from agent.plans.plan import Plan, Step
+from agent.plans.power import VERBS, power, would_end_installer
+from agent.tools.command import Command
+from agent.tools.parsers.libvirt_xml import Domain, Interface, Network
 
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
 CONFIG = Config()

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import leftovers
 from agent.errors import CommandTimeout
-from agent.processes import OPERATION_VARIABLE
-from agent.records import Records
-from agent.run import Runner
+from agent.operations import leftovers
+from agent.tools.records import Records
+from agent.tools.run import OPERATION_VARIABLE, Runner
 
 from .processes import wait_until
 
@@ -45,14 +44,14 @@ def test_it_outlives_who_ran_the_command(records: Records, tmp_path: Path) -> No
     begun, go = tmp_path / "begun", tmp_path / "go"
     script = f"touch {begun}; while ! [ -e {go} ]; do sleep 0.01; done; echo out; echo err >&2"
     agent = (
-        "import sys; from pathlib import Path; from agent.records import Records;"
-        " from agent.run import Runner\n"
+        "import sys; from pathlib import Path; from agent.tools.records import Records;"
+        " from agent.tools.run import Runner\n"
         "with Records(Path(sys.argv[1])).open('one', 0) as record:\n"
         "    Runner({'': 20.0}).run(('sh', '-c', sys.argv[2]), record=record)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", agent, str(tmp_path / "records"), script],
-        cwd=Path(leftovers.__file__).parent.parent,
+        cwd=Path(leftovers.__file__).parent.parent.parent,
     ) as process:
         wait_until(begun.exists)
         assert records.awaited("one")

@@ -7,7 +7,7 @@ import pytest
 
 from agent.config import Config
 from agent.errors import ConfigError
-from agent.reload import LIVE, Reloader
+from agent.server.reload import LIVE, Reloader
 
 
 class Scene:

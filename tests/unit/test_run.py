@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pytest_subprocess import FakeProcess
 
-from agent import processes
 from agent.errors import CommandFailed, CommandTimeout, Interrupted, ToolMissing
-from agent.run import Runner
+from agent.tools import run as processes
+from agent.tools.run import Runner
 
 from .processes import lives, wait_until
 

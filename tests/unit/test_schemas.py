@@ -7,17 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import host_plans, network_plans
 from agent.config import Config
 from agent.errors import InvalidRequest
-from agent.facts import NewHostFacts
-from agent.host_plans import HostRequest
-from agent.network_plans import NetworkRequest
-from agent.parsers.libvirt_xml import Network
-from agent.schemas import hosts, names
-from agent.schemas.hosts import HostLimits, host_schema
-from agent.schemas.requests import host_request, network_request
-from agent.schemas.validator import Validator
+from agent.http.schemas import hosts, names
+from agent.http.schemas.hosts import HostLimits, host_schema
+from agent.http.schemas.requests import host_request, network_request
+from agent.http.schemas.validator import Validator
+from agent.hypervisor.facts import NewHostFacts
+from agent.plans import hosts as host_plans
+from agent.plans import networks as network_plans
+from agent.plans.hosts import HostRequest
+from agent.plans.networks import NetworkRequest
+from agent.tools.parsers.libvirt_xml import Network
 
 from .golden import UUID
 from .test_commands_virt_install import sub_options

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.plan import Command, Plan, Step
-from agent.script import script
+from agent.plans.plan import Plan, Step
+from agent.plans.script import script
+from agent.tools.command import Command
 
 # What a command line and a text can hold: anything but NUL, and no halves of surrogate pairs.
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)))

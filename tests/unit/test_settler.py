@@ -2,11 +2,12 @@
 
 import pytest
 
-from agent import leftovers
 from agent.errors import JournalFailed
-from agent.journal import Journal
-from agent.operation import DONE, UNDONE, UNSETTLED, Outcome
-from agent.plan import Command, Plan
+from agent.operations import leftovers
+from agent.operations.journal import Journal
+from agent.operations.operation import DONE, UNDONE, UNSETTLED, Outcome
+from agent.plans.plan import Plan
+from agent.tools.command import Command
 
 from .fake_runner import CREATE, DELETE, BreakingJournal, World, asked, takes_back
 

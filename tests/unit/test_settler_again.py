@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent import leftovers, settler
-from agent.change import Change
 from agent.errors import Busy, CommandFailed, JournalFailed
-from agent.executor import Executor
-from agent.locks import Claim
-from agent.operation import DONE, UNDONE, UNSETTLED
-from agent.plan import Command
-from agent.steps import Steps
+from agent.operations import leftovers
+from agent.operations import recovery as settler
+from agent.operations.executor import Executor
+from agent.operations.locks import Claim
+from agent.operations.operation import DONE, UNDONE, UNSETTLED, Change
+from agent.operations.steps import Steps
+from agent.tools.command import Command
 
 from .fake_runner import CREATE, DELETE, HOST, World, asked, takes_back
 from .processes import wait_until

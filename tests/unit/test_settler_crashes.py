@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from agent import leftovers
-from agent.operation import DONE, UNDONE, Outcome
-from agent.plan import Command, Plan
+from agent.operations import leftovers
+from agent.operations.operation import DONE, UNDONE, Outcome
+from agent.plans.plan import Plan
+from agent.tools.command import Command
 
 from .fake_runner import CREATE, DELETE, BreakingJournal, Commands, World, takes_back
 from .test_settler import BAD, BEGAN, GOOD, write

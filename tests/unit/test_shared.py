@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
-from agent import trace
 from agent.errors import CommandFailed, NotFound, TooMany
-from agent.places import Places
-from agent.shared import Shared
+from agent.http.places import Places
+from agent.http.shared_reads import Shared
+from agent.operations import trace
 
 from .test_run import wait_until
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from agent.errors import Interrupted
-from agent.journal import Journal
-from agent.plan import Command, Plan, Step
-from agent.results import Result
-from agent.steps import Steps
+from agent.operations.journal import Journal
+from agent.operations.steps import Steps
+from agent.plans.plan import Plan, Step
+from agent.tools.command import Command, Result
 
 from .fake_runner import asked
 

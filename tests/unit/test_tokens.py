@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import tokens
+from agent.access import tokens
+from agent.access.tokens import FULL, READ_ONLY, Tokens
 from agent.errors import AlreadyExists, ConfigError, NotFound, TokensUnusable
-from agent.tokens import FULL, READ_ONLY, Tokens
 
 SALT, HASH = "0f" * 16, "a0" * 32
 LINE = f"ci full {SALT} {HASH}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent import logs
+from agent.server import logs
 
 from .four_changes import CASES
 from .recorded import batch_argv

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from agent.change import Change
 from agent.errors import Busy, Stopping, TooMany
-from agent.executor import Executor
-from agent.locks import Claim
-from agent.operation import DONE, RUNNING, UNDONE, WAITING
-from agent.plan import Command
-from agent.steps import Steps
-from agent.turns import Turns
+from agent.operations.executor import Executor
+from agent.operations.locks import Claim
+from agent.operations.operation import DONE, RUNNING, UNDONE, WAITING, Change
+from agent.operations.steps import Steps
+from agent.operations.turns import Turns
+from agent.tools.command import Command
 
 from .fake_runner import CREATE, World, asked
 from .processes import wait_until

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pytest_subprocess import FakeProcess
 
-from agent import virtualisation
 from agent.config import Config
 from agent.errors import OutOfReach
-from agent.run import Runner
-from agent.virtualisation import VirtType, trial_xml
+from agent.hypervisor import virtualisation
+from agent.hypervisor.virtualisation import VirtType, trial_xml
+from agent.tools.run import Runner
 
 from .recorded import URI, recorded, virsh, virsh_error
 

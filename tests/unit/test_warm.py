@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from agent import leftovers
 from agent.config import Config
 from agent.errors import (
     AgentError,
@@ -24,10 +23,11 @@ from agent.errors import (
     OutOfReach,
     ToolMissing,
 )
-from agent.hypervisor import Hypervisor
-from agent.results import Result
-from agent.run import Runner
-from agent.warm import Warm
+from agent.hypervisor.hypervisor import Hypervisor
+from agent.hypervisor.kept_virsh import Warm
+from agent.operations import leftovers
+from agent.tools.command import Result
+from agent.tools.run import Runner
 
 from .test_run import lives, wait_until
 

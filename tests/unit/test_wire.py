@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from waitress.server import create_server
 
-from agent.wire import SLACK, Channel
+from agent.server.refusals import SLACK, Channel
 
 LIMIT = 1000
 
@@ -131,7 +131,7 @@ def send_without_end(client: socket.socket) -> None:
 
 def test_a_connection_without_end_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What still comes is thrown away, but not for ever."""
-    monkeypatch.setattr("agent.wire._MOST_THROWN_AWAY", 1 << 20)
+    monkeypatch.setattr("agent.server.refusals._MOST_THROWN_AWAY", 1 << 20)
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(b"hello\r\n\r\n")
         with pytest.raises((ConnectionResetError, BrokenPipeError)):

@@ -6,21 +6,21 @@ from typing import Any
 import falcon.testing
 from pytest_subprocess import FakeProcess
 
-from agent.app import create_app
+from agent.access.control import Door
 from agent.config import Config
-from agent.console import Consoles
-from agent.door import Door
-from agent.executor import Executor
-from agent.health import Health
 from agent.hosts import Hosts
-from agent.hypervisor import Hypervisor
-from agent.journal import Journal
-from agent.locks import Locks
-from agent.metrics import Metrics
+from agent.http.app import create_app
+from agent.http.health import Health
+from agent.http.metrics import Metrics
+from agent.hypervisor.consoles import Consoles
+from agent.hypervisor.hypervisor import Hypervisor
 from agent.networks import Networks
-from agent.run import Runner
-from agent.settler import Settler
-from agent.steps import Steps
+from agent.operations.executor import Executor
+from agent.operations.journal import Journal
+from agent.operations.locks import Locks
+from agent.operations.recovery import Settler
+from agent.operations.steps import Steps
+from agent.tools.run import Runner
 
 from .contract import see_that_it_conforms
 from .recorded import URI, Read, batch_argv, batch_outputs, virsh, virsh_error

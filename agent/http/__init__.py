@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out: the routes, and what bodies and answers hold."""

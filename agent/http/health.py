@@ -1,0 +1,50 @@
+"""Whether what the agent works with answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from agent.errors import AgentError, Unsettled
+from agent.hypervisor.hypervisor import Hypervisor
+from agent.operations.journal import Journal
+from agent.operations.recovery import Settler
+
+
+class Health:
+    """Asks libvirt, the agent's pool, Open vSwitch and the journal, each for itself.
+
+    hypervisor: one whose commands have short limits, since who asks for health waits.
+    """
+
+    def __init__(self, hypervisor: Hypervisor, journal: Journal, settler: Settler) -> None:
+        self._hypervisor = hypervisor
+        self._journal = journal
+        self._settler = settler
+
+    def report(self) -> dict[str, Any]:
+        """The answer of each, and "ok" or "failing" for all of them together."""
+        parts = {
+            "libvirt": _ask(self._hypervisor.libvirt_version),
+            "pool": _ask(self._hypervisor.pool_state),
+            "openvswitch": _ask(self._hypervisor.openvswitch.version),
+        }
+        parts["journal"] = _ask(self._journal_state)
+        healthy = all(part["status"] == "ok" for part in parts.values())
+        return {"status": "ok" if healthy else "failing", **parts}
+
+    def unsettled(self) -> list[str]:
+        """The operations that could not be settled yet."""
+        return self._settler.unsettled()
+
+    def _journal_state(self) -> dict[str, Any]:
+        self._journal.check()
+        unsettled = self.unsettled()
+        if unsettled:
+            raise Unsettled(unsettled)
+        return {"unsettled": []}
+
+
+def _ask(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return {"status": "ok", **question()}
+    except AgentError as error:
+        return {"status": "failing", "detail": error.detail, **error.facts()}

@@ -1,0 +1,110 @@
+"""What every request gets: an id, a bound to its body, an answer to HEAD, a line in the log."""
+
+import json
+import logging
+import re
+import time
+import uuid
+
+import falcon
+from falcon import media
+
+from agent.http.metrics import Metrics
+from agent.operations import trace
+
+_log = logging.getLogger("agent.http")
+# What is answered is made anew each time, and never holds itself.
+_ENCODER = json.JSONEncoder(check_circular=False)
+
+
+def client(req: falcon.Request) -> str:
+    """Who asks, for the log and the journal: NAME@ADDRESS, or the address of one without token."""
+    name = req.env.get("REMOTE_USER")
+    return f"{name}@{req.remote_addr}" if name else req.remote_addr
+
+
+class RequestLog:
+    """Gives a request an id, the client's own if it is sane, and logs and counts its answer."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Called by Falcon before routing."""
+        given = req.get_header("X-Request-ID") or ""
+        sane = re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", given)
+        req.context.id = given if sane else str(uuid.uuid4())
+        req.context.began = time.monotonic()
+        resp.set_header("X-Request-ID", req.context.id)
+        trace.begin(req.context.id)
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        """Called by Falcon after the responder, errors included."""
+        if not hasattr(req.context, "began"):
+            # Falcon has refused it by itself (the method WEBSOCKET), before any middleware.
+            self.process_request(req, resp)
+        seconds = time.monotonic() - req.context.began
+        fields = {
+            "method": req.method,
+            "path": req.path,
+            "status": resp.status_code,
+            "seconds": round(seconds, 6),
+            "client": client(req),
+        }
+        at_work = trace.current()
+        reader = ""
+        if at_work.read_by is not None:
+            reader = f", read by request {at_work.read_by}"
+            fields["read_by"] = at_work.read_by
+        # A change has told its operation to its client; the work itself is done by now.
+        at_work.operation = resp.get_header("X-Operation-ID")
+        path = ascii(req.path)[1:-1]
+        _log.info(
+            "%s %s %s: %s in %.3f s%s",
+            *(fields["client"], req.method, path, resp.status, seconds, reader),
+            extra={"fields": fields},
+        )
+        self._metrics.request(req.method, req.uri_template, resp.status_code, seconds)
+        trace.end()
+
+
+class Head:
+    """Answers HEAD as GET without the body, on every resource that has a GET."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Called by Falcon before routing."""
+        req.context.head = req.method == "HEAD"
+        if req.context.head:
+            req.method = "GET"
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        """Called by Falcon after the responder; it leaves the body of a HEAD out by itself."""
+        # Whom the door has turned away was not seen above.
+        if getattr(req.context, "head", False):
+            req.method = "HEAD"
+
+
+class BodyLimit:
+    """Refuses a body that is larger than any that the agent could want. most: bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Called by Falcon before routing."""
+        if (req.content_length or 0) > self._most:
+            raise falcon.HTTPContentTooLarge(description=f"a body has at most {self._most} bytes")
+
+
+def json_lines() -> media.JSONHandler:
+    """The handler that writes answers: a line each, for those who read them in a terminal."""
+    return media.JSONHandler(dumps=json_line)
+
+
+def json_line(answer: object) -> str:
+    """An answer as text."""
+    return _ENCODER.encode(answer) + "\n"

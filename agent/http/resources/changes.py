@@ -1,0 +1,94 @@
+"""How a responder has a change carried out, shown, or begun."""
+
+import uuid
+from typing import Any
+
+import falcon
+
+from agent.errors import FieldError, InvalidRequest, JournalFailed
+from agent.http.middleware import client
+from agent.operations.executor import Executor
+from agent.operations.journal import Journal
+from agent.operations.operation import Asked, Change
+from agent.plans.script import script
+
+MEDIA_SCRIPT = "text/x-shellscript"
+
+
+class Changes:
+    """Does with a change what its request says: run it, run it later, or only show it."""
+
+    def __init__(self, executor: Executor, journal: Journal) -> None:
+        self._executor = executor
+        self._journal = journal
+
+    def enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> None:
+        """Carry a change out and answer what came of it.
+
+        body: what the client asked for, for the journal.
+        With `?dry_run=true` nothing is changed and the answer is the plan. With `Prefer:
+        respond-async` the answer is 202 and the operation, once its plan is made.
+        """
+        if _dry_run(req):
+            plan = change.plan()
+            if wants_script(req):
+                answer_script(resp, script(plan, [f"dry run of {req.method} {req.path}"]))
+            else:
+                resp.media = plan.to_json()
+            return
+        operation = str(uuid.uuid4())
+        resp.set_header("X-Operation-ID", operation)
+        subject = change.claims[0]
+        asked = Asked(
+            method=req.method,
+            path=req.path,
+            body=body,
+            request_id=req.context.id,
+            client=client(req),
+            **{subject.kind: subject.name},
+        )
+        if _respond_async(req):
+            self._executor.submit(change, operation, asked)
+            resp.status = falcon.HTTP_202
+            resp.location = f"/operations/{operation}"
+            resp.set_header("Preference-Applied", "respond-async")
+            try:
+                resp.media = self._journal.get(operation)
+            except JournalFailed:
+                resp.media = {"id": operation}  # it runs all the same
+        else:
+            resp.media = self._executor.perform(change, operation, asked)
+
+
+def wants_script(req: falcon.Request) -> bool:
+    """Whether the client would rather have a shell script than JSON."""
+    return req.client_prefers((falcon.MEDIA_JSON, MEDIA_SCRIPT)) == MEDIA_SCRIPT
+
+
+def answer_script(resp: falcon.Response, text: str) -> None:
+    """Answer a shell script."""
+    resp.content_type = f"{MEDIA_SCRIPT}; charset=utf-8"
+    resp.text = text
+
+
+def _dry_run(req: falcon.Request) -> bool:
+    """Whether only the plan is asked for.
+
+    A query parameter that the agent does not know is refused: whoever asks for something
+    special of a change must not get the plain change instead.
+    """
+    errors = [
+        FieldError(name, "there is no such query parameter; there is dry_run")
+        for name in sorted(set(req.params) - {"dry_run"})
+    ]
+    given = req.params.get("dry_run", "false")
+    if given not in ("true", "false"):
+        errors.append(FieldError("dry_run", f"{given!r} is neither true nor false"))
+    if errors:
+        raise InvalidRequest(errors)
+    return given == "true"
+
+
+def _respond_async(req: falcon.Request) -> bool:
+    preferences = (req.get_header("Prefer") or "").split(",")
+    return any(each.split(";")[0].strip().lower() == "respond-async" for each in preferences)

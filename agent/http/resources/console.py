@@ -1,0 +1,87 @@
+"""/hosts/{name}/console: what the serial console printed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import falcon
+
+from agent.errors import FieldError, InvalidRequest
+from agent.http.places import leave_place
+from agent.http.resources.query import unknown
+from agent.hypervisor.consoles import Consoles, read
+
+MOST_OFFSET = 1 << 62
+MOST_WAIT_SECONDS = 60
+
+
+class Console:
+    """/hosts/{name}/console"""
+
+    def __init__(self, consoles: Consoles) -> None:
+        self._consoles = consoles
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Answer a piece as JSON, or all of it as plain text, or a stream that goes on."""
+        asked = _asked(req)
+        uuid, log = self._consoles.log(name)
+        left = _left(req)
+        if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_TEXT)) == falcon.MEDIA_TEXT:
+            resp.content_type = "text/plain; charset=utf-8"
+            # A proxy must not keep back what has come so far.
+            resp.set_header("X-Accel-Buffering", "no")
+            if asked["follow"]:
+                stream = self._consoles.follow(uuid, log, asked["offset"], left)
+                next(stream)  # takes the place, or raises while the status can still say so
+            else:
+                stream = _whole(log, asked["offset"])
+            resp.stream = stream
+            return
+        if asked["follow"]:
+            raise InvalidRequest(
+                [FieldError("follow", "goes with Accept: text/plain; in JSON there is wait")]
+            )
+        if asked["wait"]:
+            leave_place(req)
+            with self._consoles.place():
+                piece = self._consoles.wait(log, asked["offset"], asked["wait"], left)
+        else:
+            piece = read(log, asked["offset"])
+        resp.media = {"offset": piece.offset, "next": piece.next, "text": piece.text}
+
+
+def _whole(log: Path, offset: int) -> Iterator[bytes]:
+    while True:
+        piece = read(log, offset)
+        if not piece.data:
+            return
+        offset = piece.next
+        yield piece.data
+
+
+def _left(req: falcon.Request) -> Callable[[], bool]:
+    """Whether the client has gone, which waitress can tell while nothing is written."""
+    told: Callable[[], bool] | None = req.env.get("waitress.client_disconnected")
+    return told or (lambda: False)
+
+
+def _asked(req: falcon.Request) -> dict[str, Any]:
+    known = ("offset", "wait", "follow")
+    asked: dict[str, Any] = {"offset": 0, "wait": 0, "follow": False}
+    errors = unknown(req, known)
+    for name, most in (("offset", MOST_OFFSET), ("wait", MOST_WAIT_SECONDS)):
+        value = req.params.get(name, "0")
+        # More than 20 digits are more than any bound, and slow to read.
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            asked[name] = int(value[:20])
+        else:
+            asked[name] = -1
+        if not 0 <= asked[name] <= most:
+            errors.append(FieldError(name, f"{value!r} is not a number from 0 to {most}"))
+    follow = req.params.get("follow", "false")
+    if follow not in ("true", "false"):
+        errors.append(FieldError("follow", f"{follow!r} is neither true nor false"))
+    asked["follow"] = follow == "true"
+    if errors:
+        raise InvalidRequest(errors)
+    return asked

@@ -1,0 +1,90 @@
+"""What was read of the hypervisor: values that plans are built from and answers made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agent.tools.parsers import libvirt_xml
+
+
+class DomainRow(NamedTuple):
+    """A domain as `list` has it."""
+
+    uuid: str
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """The agent's pool: its folder, and by volume the images that it is laid over."""
+
+    name: str
+    path: str
+    backing: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class DomainDetails:
+    """A domain with all that is shown of it.
+
+    capacities: bytes by target. pool: the agent's, without its volumes, None when it is off.
+    """
+
+    state: str
+    autostart: bool
+    definition: libvirt_xml.Domain
+    capacities: dict[str, int]
+    pool: PoolFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class PowerFacts:
+    """What a power change has to know.
+
+    definition: of the domain; of one that is off, the kept one. stale_ports: ports on any
+    bridge of domains that run no more.
+    """
+
+    state: str
+    definition: libvirt_xml.Domain
+    networks: Mapping[str, libvirt_xml.Network]
+    stale_ports: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class InstallLook:
+    """How a domain that is being installed is.
+
+    installing: it is defined in the form that ends at the installer's reboot.
+    """
+
+    state: str
+    reason: str
+    installing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRow:
+    """A network as `net-list` has it."""
+
+    name: str
+    active: bool
+    autostart: bool
+    persistent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewHostFacts:
+    """What a new host's plan has to know.
+
+    domains: the names of all. active_networks: the names of those that run.
+    volumes: the names in the agent's pool. memory_mib: the hypervisor's own.
+    """
+
+    domains: frozenset[str]
+    networks: tuple[libvirt_xml.Network, ...]
+    active_networks: frozenset[str]
+    bridges: frozenset[str]
+    volumes: frozenset[str]
+    memory_mib: int

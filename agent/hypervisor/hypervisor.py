@@ -1,0 +1,240 @@
+"""Reads the hypervisor: the facts that plans are built from and answers are made of."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from agent.config import Config
+from agent.errors import NotFound, PoolOff
+from agent.hypervisor.batches import Reads
+from agent.hypervisor.facts import (
+    DomainDetails,
+    DomainRow,
+    InstallLook,
+    NewHostFacts,
+    PoolFacts,
+    PowerFacts,
+)
+from agent.hypervisor.kept_virsh import Warm
+from agent.hypervisor.networks import NetworkReads
+from agent.hypervisor.openvswitch import OpenVswitch
+from agent.tools.command import RunsCommands
+from agent.tools.commands import qemu_img
+from agent.tools.commands.virsh import NO_DOMAIN, NO_VOLUME
+from agent.tools.parsers import libvirt_xml
+from agent.tools.parsers import qemu_img as read_image
+from agent.tools.parsers import virsh as read
+
+
+class Hypervisor:
+    """Reads libvirt and Open vSwitch. Every method asks anew; what was seen is only a hint.
+
+    Raises OutOfReach when a daemon does not answer, CommandTimeout past a limit,
+    InvalidOutput for what it cannot read.
+    mark: makes the text that delimits the answers of a batch. warm: runs the batches; without
+    it the runner does, with a virsh of its own for each.
+    `networks` and `openvswitch` read what is theirs; the rest is read here.
+    """
+
+    def __init__(
+        self,
+        runner: RunsCommands,
+        config: Config,
+        mark: Callable[[], str] | None = None,
+        warm: Warm | None = None,
+    ) -> None:
+        self._runner = runner
+        self._config = config
+        self._reads = Reads(runner, config.libvirt_uri, warm, mark)
+        self.openvswitch = OpenVswitch(runner, config)
+        self.networks = NetworkReads(self._reads, self.openvswitch)
+        # The domains' UUIDs by name when they were last listed: replaced whole, never changed.
+        self._seen: dict[str, str] = {}
+
+    def domains(self) -> list[DomainRow]:
+        """All domains, running or not, in libvirt's order."""
+        # virsh sorts a list, and formats two UUIDs at every comparison: that takes the longest.
+        by_name, found = self._reads.together(
+            ([("domstats", "--state")], lambda replies: read.domain_states(replies[0].text)),
+            (
+                [("list", "--all", "--uuid", "--name")],
+                lambda replies: read.uuid_names(replies[0].text),
+            ),
+        )
+        self._seen = {name: uuid for uuid, name in found.items()}
+        return [
+            DomainRow(uuid, name, by_name[name])
+            for uuid, name in found.items()
+            # Gone, or new, between the two reads.
+            if name in by_name
+        ]
+
+    def domain_uuid(self, name: str) -> str:
+        """The UUID of the domain of exactly that name; raises NotFound when there is none."""
+        (reply,) = self._reads.batch(("list", "--all", "--uuid", "--name"))
+        uuids = {found: uuid for uuid, found in read.uuid_names(reply.text).items()}
+        self._seen = uuids
+        if name not in uuids:
+            raise no_host(name)
+        return uuids[name]
+
+    def domain_named(self, name: str) -> DomainDetails:
+        """All that is shown of the domain of exactly that name; raises NotFound.
+
+        One round trip where the name had the same UUID when last seen: a listing of all
+        domains is for when it had not, or the domain of that UUID now has another name.
+        """
+        seen = self._seen.get(name)
+        if seen is not None:
+            details = self.domain(seen)
+            if details is not None and details.definition.name == name:
+                return details
+        details = self.domain(self.domain_uuid(name))
+        if details is None:
+            raise no_host(name)
+        return details
+
+    def domain(self, uuid: str) -> DomainDetails | None:
+        """All that is shown of one domain, None when it is gone."""
+        # dominfo takes as long as the others.
+        (info,), (xml, block, pool) = self._reads.together(
+            ([("dominfo", uuid)], list),
+            (
+                [
+                    ("dumpxml", uuid),
+                    ("domstats", "--block", uuid),
+                    ("pool-dumpxml", self._config.pool),
+                ],
+                list,
+            ),
+        )
+        if any(NO_DOMAIN in reply.stderr for reply in (info, xml, block)):
+            return None
+        told = read.key_values(info.text)
+        return DomainDetails(
+            state=told["State"],
+            autostart=told["Autostart"] == "enable",
+            definition=libvirt_xml.domain(xml.text),
+            capacities=read.disk_capacities(block.stdout),
+            pool=None
+            if pool.stderr
+            else PoolFacts(self._config.pool, libvirt_xml.pool_path(pool.stdout), {}),
+        )
+
+    def power_facts(self, uuid: str) -> PowerFacts | None:
+        """What a power change has to know of a domain, None when it is gone."""
+        details = self.domain(uuid)
+        if details is None:
+            return None
+        networks = {network.name: network for network in self.networks.definitions()}
+        return PowerFacts(details.state, details.definition, networks, self.networks.stale_ports())
+
+    def installs(self, uuids: Sequence[str]) -> dict[str, InstallLook]:
+        """How domains that are being installed are, by UUID; those that are gone are missing."""
+        state = ("domstate", "--reason")
+        reads = (state, ("dumpxml",), ("dominfo",), state)
+        replies = self._reads.batch(*((*words, uuid) for uuid in uuids for words in reads))
+        found = {}
+        for index, uuid in enumerate(uuids):
+            told = replies[index * len(reads) : (index + 1) * len(reads)]
+            texts = [text for reply in told if (text := reply.text_unless(NO_DOMAIN)) is not None]
+            if len(texts) == len(reads):
+                found[uuid] = _install_look(*texts)
+        return found
+
+    def new_host_facts(self) -> NewHostFacts:
+        """What a new host's plan has to know, in two virsh and one ovs-vsctl."""
+        domains, networks, active, volumes, memory = self._reads.batch(
+            ("list", "--all", "--uuid", "--name"),
+            ("net-list", "--all", "--uuid"),
+            ("net-list", "--name"),
+            ("vol-list", self._config.pool),
+            ("nodememstats",),
+        )
+        return NewHostFacts(
+            domains=frozenset(read.uuid_names(domains.text).values()),
+            networks=self.networks.defined(read.uuids(networks.text)),
+            active_networks=frozenset(read.names(active.text)),
+            bridges=frozenset(self.openvswitch.bridges()),
+            volumes=frozenset(read.volumes(volumes.text)),
+            memory_mib=read.memory_mib(memory.text),
+        )
+
+    def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
+        """Every definition of every domain: the one that runs and the one that is kept."""
+        (reply,) = self._reads.batch(("list", "--all", "--uuid", "--name"))
+        found = read.uuid_names(reply.text)
+        kinds = (("dumpxml",), ("dumpxml", "--inactive"))
+        replies = self._reads.batch(*((*words, uuid) for uuid in found for words in kinds))
+        texts = (reply.text_unless(NO_DOMAIN) for reply in replies)
+        return tuple(libvirt_xml.domain(text) for text in texts if text is not None)
+
+    def pool(self) -> PoolFacts:
+        """The agent's pool with all its volumes; reads each of them."""
+        pool, listed = self._reads.batch(
+            ("pool-dumpxml", self._config.pool), ("vol-list", self._config.pool)
+        )
+        volumes = read.volumes(listed.text)
+        replies = self._reads.batch(
+            *(("vol-dumpxml", "--pool", self._config.pool, "--vol", name) for name in volumes)
+        )
+        return PoolFacts(
+            name=self._config.pool,
+            path=libvirt_xml.pool_path(pool.text),
+            backing={
+                name: libvirt_xml.volume_backing(text)
+                for name, reply in zip(volumes, replies, strict=True)
+                if (text := reply.text_unless(NO_VOLUME)) is not None
+            },
+        )
+
+    def image_backing(self, images: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """The images that each image is laid over.
+
+        One that is not there is left out, and so is one that qemu-img cannot read: no machine
+        can use it, and it must not keep every other host from being deleted.
+        """
+        found = {}
+        for image in images:
+            if os.path.isfile(image):
+                command = qemu_img.backing_chain(image)
+                result = self._runner.run(command.argv)
+                if result.exit_code == 0:
+                    found[image] = read_image.backing_chain(result.stdout)
+        return found
+
+    def libvirt_version(self) -> dict[str, Any]:
+        """The version of the libvirt daemon that answers."""
+        (reply,) = self._reads.batch(("version", "--daemon"))
+        told = read.key_values(reply.text)
+        return {"version": told.get("Running against daemon")}
+
+    def pool_state(self) -> dict[str, Any]:
+        """The agent's pool: its name, and its room in bytes. Raises PoolOff when it is off."""
+        (reply,) = self._reads.batch(("pool-info", "--bytes", self._config.pool))
+        told = read.key_values(reply.text)
+        if told.get("State") != "running":
+            off = f"error: storage pool '{self._config.pool}' is not active"
+            raise PoolOff(reply.command, 0, off)
+        return {
+            "name": self._config.pool,
+            "capacity_bytes": int(told["Capacity"]),
+            "available_bytes": int(told["Available"]),
+        }
+
+
+def _install_look(before: str, xml: str, info: str, after: str) -> InstallLook:
+    """What the reads of one domain tell, of which the state is read first and last."""
+    state, reason = read.state_reason(after)
+    # When it changed in between, the definition may be that of either state: as long as it is
+    # not certain that the installer is over, it is not.
+    installing = libvirt_xml.domain(xml).installs or read.state_reason(before)[0] != state
+    # A libvirtd that was restarted does not know any more why a domain is off.
+    if reason == "unknown" and read.key_values(info).get("Managed save") == "yes":
+        reason = "saved"
+    return InstallLook(state, reason, installing)
+
+
+def no_host(name: str) -> NotFound:
+    """The error for a host that is not there."""
+    return NotFound(f"there is no host {name!r}")

@@ -1,0 +1,1 @@
+"""Follows installers to their end."""

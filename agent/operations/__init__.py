@@ -1,0 +1,1 @@
+"""Carries plans out: runs, undoes and recovers them, and writes each down."""

@@ -1,0 +1,315 @@
+"""The journal: every change that was begun, its steps and what came of them, on disk.
+
+What a step is about to do is on disk before it is done, so that after a crash it is known
+what may have been made.
+"""
+
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.operations.database import Database
+from agent.operations.operation import DONE, RUNNING, UNSETTLED, WAITING, Asked, Outcome
+from agent.operations.pruning import Pruner
+from agent.plans.plan import Plan
+from agent.tools.command import Command
+
+# What a command printed is kept up to here; the beginning says most.
+MOST_OUTPUT = 16 * 1024
+
+
+class Journal:
+    """The operations of one agent, in a file of its state folder.
+
+    Every method raises JournalFailed when the file cannot be opened, read or written, and
+    tries anew at the next call.
+    path: the file, or ":memory:" for tests. days, count: operations that have ended are
+        forgotten when they are older, or when there are more. clock: seconds since the epoch.
+        uptime: seconds, by a clock that nobody can set.
+    on_end: called with the status that an operation ended with, once it is written down.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        days: float = 90,
+        count: int = 10_000,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        on_end: Callable[[str], None] = lambda status: None,
+    ) -> None:
+        self._database = Database(path)
+        self._on_end = on_end
+        self._clock = clock
+        self._pruner = Pruner(days=days, count=count, clock=clock, uptime=uptime)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def check(self) -> None:
+        """Raise JournalFailed when operations could not be written down now."""
+        with self._database.writing() as db:
+            # Something has to be written: a disk that cannot be is not missed before.
+            db.execute("pragma user_version = 1")
+
+    def begin(self, operation: str, asked: Asked, plan: Plan, status: str = "running") -> None:
+        """Write down an operation that is about to begin, or (WAITING) to wait for its turn."""
+        request = {
+            "method": asked.method,
+            "path": asked.path,
+            "body": asked.body,
+            "request_id": asked.request_id,
+            "client": asked.client,
+        }
+        with self._database.writing() as db:
+            db.execute(
+                "insert into operations (id, does, host, network, request, plan, status, began)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    operation,
+                    plan.does,
+                    asked.host,
+                    asked.network,
+                    json.dumps(request),
+                    json.dumps(plan.to_json()),
+                    status,
+                    self._clock(),
+                ),
+            )
+            self._pruner.prune(db)
+
+    def run(self, operation: str) -> None:
+        """Write down that the turn of an operation has come: it runs from now on."""
+        with self._database.writing() as db:
+            db.execute("update operations set status = ? where id = ?", (RUNNING, operation))
+
+    def begin_step(self, operation: str, step: int, command: Command, undo: bool) -> int:
+        """Write down a command that is about to run; answers its number in the operation.
+
+        step: the step of the plan that it belongs to, from 0. undo: it takes that back.
+        """
+        with self._database.writing() as db:
+            (number,) = db.execute(
+                "select count(*) from steps where operation ="
+                " (select number from operations where id = ?)",
+                (operation,),
+            ).fetchone()
+            db.execute(
+                "insert into steps (operation, number, undoes, step, argv, stdin, began)"
+                " values ((select number from operations where id = ?), ?, ?, ?, ?, ?, ?)",
+                (
+                    operation,
+                    number,
+                    int(undo),
+                    step,
+                    json.dumps(command.argv),
+                    command.stdin,
+                    self._clock(),
+                ),
+            )
+        return int(number)
+
+    def end_step(self, operation: str, number: int, outcome: Outcome) -> None:
+        """Write down how a command ended."""
+        with self._database.writing() as db:
+            db.execute(
+                "update steps set"
+                " seconds = ?, exit_code = ?, ok = ?, stdout = ?, stderr = ?, error = ?"
+                " where operation = (select number from operations where id = ?) and number = ?",
+                (
+                    outcome.seconds,
+                    outcome.exit_code,
+                    int(outcome.ok),
+                    _bounded(outcome.stdout),
+                    _bounded(outcome.stderr),
+                    outcome.error,
+                    operation,
+                    number,
+                ),
+            )
+
+    def end(self, operation: str, status: str, error: Mapping[str, Any] | None = None) -> None:
+        """Write down how an operation ended. error: what its client was told.
+
+        The install that goes on after it, if one does, is an operation that begins with that:
+        no crash can come between the two.
+        """
+        with self._database.writing() as db:
+            before = db.execute("select status from operations where id = ?", (operation,))
+            # One that cannot be settled is ended again at every try.
+            new = [row["status"] for row in before] != [status]
+            db.execute(
+                "update operations set status = ?, ended = ?, error = ? where id = ?",
+                (status, self._clock(), json.dumps(error) if error else None, operation),
+            )
+            if status == DONE:
+                self._begin_install(db, operation)
+        if new:
+            self._on_end(status)
+
+    def set_plan(self, operation: str, plan: Plan) -> None:
+        """Write down what an install's end is to be: its operation runs from now on."""
+        with self._database.writing() as db:
+            db.execute(
+                "update operations set plan = ?, status = ? where id = ?",
+                (json.dumps(plan.to_json()), RUNNING, operation),
+            )
+
+    def keep(self, *, days: float, count: int) -> None:
+        """Forget operations that have ended by other limits from now on."""
+        self._pruner.keep(days=days, count=count)
+
+    def find(
+        self,
+        *,
+        host: str | None = None,
+        network: str | None = None,
+        status: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[dict[str, Any]]:
+        """Operations without their steps, newest first. before: a `number` to go on from."""
+        wanted = {
+            "host = ?": host,
+            "network = ?": network,
+            "status = ?": status,
+            "number < ?": before,
+        }
+        given = {clause: value for clause, value in wanted.items() if value is not None}
+        where = f" where {' and '.join(given)}" if given else ""
+        with self._database.reading() as db:
+            rows = db.execute(
+                f"select * from operations{where} order by number desc limit ?",  # noqa: S608 - fixed clauses
+                (*given.values(), limit),
+            ).fetchall()
+            return [_operation(row, _counts(db, row["number"])) for row in rows]
+
+    def get(self, operation: str) -> dict[str, Any] | None:
+        """One operation with its plan and the commands that were run, None if unknown."""
+        with self._database.reading() as db:
+            row = db.execute("select * from operations where id = ?", (operation,)).fetchone()
+            if row is None:
+                return None
+            steps = db.execute(
+                "select * from steps where operation = ? order by number", (row["number"],)
+            ).fetchall()
+            shown = _operation(row, _counts(db, row["number"]))
+        return {
+            **shown,
+            "plan": json.loads(row["plan"]),
+            "commands": [_command(step) for step in steps],
+        }
+
+    def unfinished(self) -> list[str]:
+        """The operations that did not come to an end, oldest first."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "select id from operations where domain is null and status in (?, ?, ?)"
+                " order by number",
+                (RUNNING, WAITING, UNSETTLED),
+            ).fetchall()
+        return [row["id"] for row in rows]
+
+    def installs(self) -> list[dict[str, Any]]:
+        """The installs that have not ended: id, host, domain, status."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "select id, host, domain, status from operations"
+                " where domain is not null and status in (?, ?) order by number",
+                (WAITING, RUNNING),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def install(self, domain: str) -> dict[str, Any] | None:
+        """The latest install of the domain of that UUID, None without one."""
+        with self._database.reading() as db:
+            row = db.execute(
+                "select status, began, ended, location, error from operations"
+                " where domain = ? order by number desc limit 1",
+                (domain,),
+            ).fetchone()
+        return None if row is None else {**row, "error": json.loads(row["error"] or "null")}
+
+    def _begin_install(self, db: sqlite3.Connection, operation: str) -> None:
+        row = db.execute(
+            "select plan, request from operations where id = ?", (operation,)
+        ).fetchone()
+        install = Plan.from_json(json.loads(row["plan"])).install if row is not None else None
+        if install is None:
+            return
+        plan = Plan(f"finish the install of host {install.host}", (), leave=True)
+        db.execute(
+            "insert into operations"
+            " (id, does, host, request, plan, status, began, domain, location)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                str(uuid.uuid4()),
+                plan.does,
+                install.host,
+                row["request"],
+                json.dumps(plan.to_json()),
+                WAITING,
+                self._clock(),
+                install.domain,
+                install.location,
+            ),
+        )
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= MOST_OUTPUT:
+        return text
+    return f"{text[:MOST_OUTPUT]}\n[{len(text) - MOST_OUTPUT} characters more]\n"
+
+
+def _operation(row: sqlite3.Row, counts: tuple[int, int]) -> dict[str, Any]:
+    done, undone = counts
+    return {
+        "id": row["id"],
+        "number": row["number"],
+        "does": row["does"],
+        "host": row["host"],
+        "network": row["network"],
+        "status": row["status"],
+        "began": row["began"],
+        "ended": row["ended"],
+        "steps": len(json.loads(row["plan"])["steps"]),
+        "steps_done": done,
+        "undo_commands": undone,
+        "request": json.loads(row["request"]),
+        "error": json.loads(row["error"]) if row["error"] else None,
+    }
+
+
+def _counts(db: sqlite3.Connection, number: int) -> tuple[int, int]:
+    """How many steps have ended, and how many undo commands were run."""
+    row = db.execute(
+        "select coalesce(sum(not undoes and ok), 0),"
+        " coalesce(sum(undoes), 0) from steps where operation = ?",
+        (number,),
+    ).fetchone()
+    return int(row[0]), int(row[1])
+
+
+def _command(row: sqlite3.Row) -> dict[str, Any]:
+    argv = json.loads(row["argv"])
+    return {
+        "step": row["step"],
+        "undo": bool(row["undoes"]),
+        "argv": argv,
+        "stdin": row["stdin"],
+        "shell": str(Command(tuple(argv), row["stdin"])),
+        "began": row["began"],
+        "seconds": row["seconds"],
+        "exit_code": row["exit_code"],
+        "ok": None if row["ok"] is None else bool(row["ok"]),
+        "stdout": row["stdout"],
+        "stderr": row["stderr"],
+        "error": row["error"],
+    }

@@ -1,0 +1,112 @@
+"""The disks of a host: what their volumes are called, and which of them go with it. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.hypervisor.facts import PoolFacts
+from agent.tools.parsers import libvirt_xml
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedDisk:
+    """A disk of a host that is deleted: its volume goes, or is kept for a reason."""
+
+    target: str
+    volume: str
+    kept: str | None
+
+
+def volume_name(host: str, index: int) -> str:
+    """The volume of a host's disk; 0 is sda."""
+    return f"{host}.{index}.qcow2"
+
+
+def pool_volume(disk: libvirt_xml.Disk, pool: PoolFacts) -> str | None:
+    """The volume of the agent's pool that a disk is, None when it is not in that pool."""
+    if disk.pool == pool.name:
+        return disk.volume
+    folder, _, file = (disk.path or "").rpartition("/")
+    return file if folder == pool.path and file else None
+
+
+def images_of_unknown_backing(domains: Sequence[libvirt_xml.Domain], pool: PoolFacts) -> list[str]:
+    """The images of domains of which neither libvirt nor the agent's pool says what is under them.
+
+    libvirt names it for a domain that runs, and a pool for its own volumes.
+    """
+    return sorted(
+        {
+            disk.path
+            for domain in domains
+            for disk in domain.disks
+            if disk.path is not None
+            and not disk.backing
+            and pool_volume(disk, pool) not in pool.backing
+        }
+    )
+
+
+def disks_to_delete(
+    name: str,
+    own: Sequence[libvirt_xml.Domain],
+    others: Sequence[libvirt_xml.Domain],
+    pool: PoolFacts,
+    images: Mapping[str, tuple[str, ...]] | None = None,
+) -> list[DeletedDisk]:
+    """Tell which disks of a host go with it: the volumes that were made for it.
+
+    own, others: the definitions of the host and of all other domains. images: what images of
+    the others are laid over, from those of `images_of_unknown_backing`.
+    Kept are removable media, images outside the pool, volumes named for no disk of this
+    host, and volumes that another domain, volume or image still needs. Told as kept, too, are
+    volumes of the host's naming that are none of its disks, such as those under a snapshot.
+    """
+    found: dict[str, DeletedDisk] = {}
+    for disk in (disk for definition in own for disk in definition.disks):
+        volume = pool_volume(disk, pool)
+        label = volume or disk.path or disk.volume
+        if label is None:
+            continue  # an empty drive
+        kept = _why_kept(name, disk, volume, pool.name)
+        if kept is None and volume is not None:
+            kept = _why_needed(volume, others, pool, images or {})
+        found.setdefault(label, DeletedDisk(disk.target, label, kept))
+    for volume in pool.backing:
+        if volume not in found and _is_named_for(name, volume):
+            found[volume] = DeletedDisk("", volume, "no disk of the host is directly on it")
+    return list(found.values())
+
+
+def _is_named_for(name: str, volume: str) -> bool:
+    return re.fullmatch(re.escape(name) + r"\.(0|[1-9][0-9]*)\.qcow2", volume) is not None
+
+
+def _why_kept(name: str, disk: libvirt_xml.Disk, volume: str | None, pool: str) -> str | None:
+    """Why a disk is none that was made for the host, None when it is one."""
+    if disk.device != "disk":
+        return f"it is in a {disk.device} drive"
+    if volume is None:
+        return f"it is not in pool {pool}"
+    if not _is_named_for(name, volume):
+        return "it was not made for this host"
+    return None
+
+
+def _why_needed(
+    volume: str,
+    others: Sequence[libvirt_xml.Domain],
+    pool: PoolFacts,
+    images: Mapping[str, tuple[str, ...]],
+) -> str | None:
+    """Who else needs a volume of the agent's pool, None when nobody does."""
+    path = f"{pool.path}/{volume}"
+    for other in others:
+        for disk in other.disks:
+            chain = (disk.path, *disk.backing, *images.get(disk.path or "", ()))
+            if path in chain or pool_volume(disk, pool) == volume:
+                return f"host {other.name} uses it"
+    for overlay, backing in pool.backing.items():
+        if path in backing:
+            return f"volume {overlay} is laid over it"
+    return None

@@ -1,0 +1,215 @@
+"""The plans that make and remove hosts. Pure: a request and facts in, a plan out."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.config import Config
+from agent.errors import AlreadyExists, FieldError, InvalidRequest
+from agent.hypervisor.facts import NewHostFacts
+from agent.plans.disks import DeletedDisk, volume_name
+from agent.plans.plan import Install, Plan, Step
+from agent.tools.commands.files import delete_console_log
+from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
+from agent.tools.commands.virsh import VOLUME_TAKEN, Virsh
+from agent.tools.commands.virt_install import TAKEN, Boot, Card, Disk, virt_install
+from agent.tools.parsers import libvirt_xml
+
+# The serial port of a PC, which is the one that libvirt logs.
+_SERIAL_CONSOLE = "console=ttyS0"
+
+
+@dataclass(frozen=True, slots=True)
+class HostRequest:
+    """A host that a client asks for. memory: in MiB. disks: sizes in GiB, sda first."""
+
+    name: str
+    memory: int
+    disks: tuple[int, ...]
+    networks: tuple[str, ...]
+    install: bool = False
+    location: str | None = None
+    cmdline: str = ""
+    console: bool = False
+    vcpus: int = 1
+    autostart: bool = False
+
+
+def port_name(uuid: str, index: int) -> str:
+    """The access port of a host's card, at most 15 characters as the kernel wants it.
+
+    It is the host's own, and not libvirt's next free `vnetN`: a port that a crash left
+    behind can then never be taken for it, and its tag can be checked by name.
+    """
+    return f"h{uuid.replace('-', '')[:10]}-{index}"
+
+
+def console_log(config: Config, uuid: str) -> str:
+    """The file that a host's serial port is logged to."""
+    return f"{config.console_dir}/{uuid}.console.log"
+
+
+def create(
+    request: HostRequest, facts: NewHostFacts, config: Config, uuid: str, virt_type: str
+) -> Plan:
+    """Plan a new host.
+
+    uuid: of the domain that will be. virt_type: "kvm" or "qemu".
+    Raises AlreadyExists when its name or one of its volumes' is taken, InvalidRequest when
+    the hypervisor has not what it asks for.
+    """
+    _refuse_taken(request, facts, config)
+    networks = _networks(request, facts)
+    virsh = Virsh(config.libvirt_uri)
+    ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
+    volumes = [volume_name(request.name, index) for index in range(len(request.disks))]
+    ports = [Port(port_name(uuid, index), network.vlan) for index, network in enumerate(networks)]
+    tagged = [port for port, network in zip(ports, networks, strict=True) if network.openvswitch]
+    steps = [
+        Step(
+            does=f"make disk {volume} of {size} GiB",
+            command=virsh.vol_create_as(config.pool, volume, size),
+            undo=(virsh.vol_delete(config.pool, volume),),
+            taken=VOLUME_TAKEN,
+        )
+        for volume, size in zip(volumes, request.disks, strict=True)
+    ]
+    log = console_log(config, uuid)
+    steps.append(
+        Step(
+            does=f"define and start domain {request.name}",
+            command=virt_install(
+                connect=config.libvirt_uri,
+                name=request.name,
+                uuid=uuid,
+                memory_mib=request.memory,
+                vcpus=request.vcpus,
+                autostart=request.autostart,
+                machine=config.machine,
+                virt_type=virt_type,
+                disks=[Disk(config.pool, volume) for volume in volumes],
+                cards=[
+                    Card(network.name, port.name)
+                    for network, port in zip(networks, ports, strict=True)
+                ],
+                boot=_boot(request),
+                console_log=log,
+            ),
+            undo=(
+                virsh.destroy(uuid),
+                virsh.undefine(uuid),
+                *((ovs.del_ports([port.name for port in tagged]),) if tagged else ()),
+                delete_console_log(log),
+            ),
+            taken=TAKEN,
+        )
+    )
+    if tagged:
+        steps.append(
+            Step(
+                does="see that each access port has its VLAN tag",
+                command=ovs.wait_until_tagged(tagged),
+            )
+        )
+    install = Install(request.name, uuid, request.location) if request.install else None
+    return Plan(f"create host {request.name}", tuple(steps), install)
+
+
+def delete(
+    name: str,
+    definitions: Sequence[libvirt_xml.Domain],
+    disks: Sequence[DeletedDisk],
+    config: Config,
+) -> Plan:
+    """Plan the end of a host. It can be run again from any point: the domain goes last.
+
+    definitions: the domain's own, the one that runs and the one that is kept.
+    disks: what becomes of its disks, from `disks.disks_to_delete`.
+    """
+    uuid = definitions[0].uuid
+    virsh = Virsh(config.libvirt_uri)
+    log = console_log(config, uuid)
+    ports = sorted(
+        {
+            interface.port
+            for definition in definitions
+            for index, interface in enumerate(definition.interfaces)
+            if interface.port == port_name(uuid, index)
+        }
+    )
+    steps = [
+        # Volumes go by name: replayed when this domain is gone, they would be another host's.
+        Step(f"see that domain {name} is still the one that is meant", virsh.domstate(uuid)),
+        Step(f"stop domain {name}", virsh.destroy(uuid)),
+    ]
+    steps += [
+        Step(f"delete disk {disk.volume}", virsh.vol_delete(config.pool, disk.volume))
+        for disk in disks
+        if disk.kept is None
+    ]
+    if ports:
+        ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
+        steps.append(Step("remove what is left of its access ports", ovs.del_ports(ports)))
+    if any(definition.console_log == log for definition in definitions):
+        steps.append(Step("delete its console log", delete_console_log(log)))
+    steps.append(Step(f"undefine domain {name}", virsh.undefine(uuid)))
+    return Plan(f"delete host {name}", tuple(steps))
+
+
+def _refuse_taken(request: HostRequest, facts: NewHostFacts, config: Config) -> None:
+    if request.name in facts.domains:
+        raise AlreadyExists(f"there is a host {request.name!r} already")
+    for index in range(len(request.disks)):
+        volume = volume_name(request.name, index)
+        if volume in facts.volumes:
+            raise AlreadyExists(
+                f"there is a volume {volume!r} in pool {config.pool!r} already, which is not"
+                " taken over; delete it or choose another name for the host"
+            )
+
+
+def _networks(request: HostRequest, facts: NewHostFacts) -> list[libvirt_xml.Network]:
+    """The networks asked for, in order; raises InvalidRequest for all that cannot be used."""
+    errors = []
+    if request.memory > facts.memory_mib:
+        errors.append(FieldError("memory", f"the hypervisor has {facts.memory_mib} MB"))
+    by_name = {network.name: network for network in facts.networks}
+    found = []
+    for index, name in enumerate(request.networks):
+        network = by_name.get(name)
+        why = _why_unusable(name, network, facts)
+        if why is not None:
+            errors.append(FieldError(f"networks[{index}]", why))
+        elif network is not None:
+            found.append(network)
+    if errors:
+        raise InvalidRequest(errors)
+    return found
+
+
+def _why_unusable(
+    name: str, network: libvirt_xml.Network | None, facts: NewHostFacts
+) -> str | None:
+    if network is None:
+        return f"there is no network {name!r}"
+    if name not in facts.active_networks:
+        return f"network {name!r} is inactive; start it with: virsh net-start {network.uuid}"
+    if network.openvswitch and network.bridge not in facts.bridges:
+        return f"network {name!r} is on bridge {network.bridge!r}, which Open vSwitch has not"
+    if len(network.tags) > 1 or network.trunk:
+        return f"network {name!r} is a trunk of several VLANs, and hosts get access ports only"
+    if re.search("[&<>\"']", name):
+        # It escapes them twice in attributes of its XML (seen in 4.1).
+        return f"network {name!r} has one of & < > \" ' in its name, which virt-install garbles"
+    return None
+
+
+def _boot(request: HostRequest) -> Boot:
+    if not request.install:
+        return Boot()
+    if request.location is None:
+        return Boot(network_boot=True)
+    cmdline = request.cmdline
+    if request.console and not re.search(r"(^|\s)console=", cmdline):
+        cmdline = f"{cmdline} {_SERIAL_CONSOLE}".strip()
+    return Boot(location=request.location, cmdline=cmdline)

@@ -1,0 +1,1 @@
+"""The daemon around the application: sockets, signals, logs, settings that change."""

@@ -1,0 +1,97 @@
+"""Puts the agent together: which part works with which."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import falcon
+
+from agent.access.control import Door
+from agent.config import Config
+from agent.hosts import Hosts
+from agent.http.app import create_app
+from agent.http.health import Health
+from agent.http.metrics import Metrics
+from agent.http.schemas.hosts import HostLimits
+from agent.hypervisor.consoles import Consoles
+from agent.hypervisor.hypervisor import Hypervisor
+from agent.hypervisor.kept_virsh import Warm
+from agent.hypervisor.virtualisation import VirtType
+from agent.installs.follower import Installs
+from agent.networks import Networks
+from agent.operations.executor import Executor
+from agent.operations.journal import Journal
+from agent.operations.locks import Locks
+from agent.operations.recovery import Settler
+from agent.operations.steps import Steps
+from agent.operations.turns import Turns
+from agent.tools.records import Records
+from agent.tools.run import Runner
+
+# Who asks for health waits for it, and wants to hear of a daemon that hangs.
+_HEALTH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The application, and the parts of it that are started and stopped."""
+
+    app: "falcon.App[falcon.Request, falcon.Response]"
+    runner: Runner
+    executor: Executor
+    settler: Settler
+    installs: Installs
+    consoles: Consoles
+    journal: Journal
+    virt_type: VirtType
+    warm: Warm
+    door: Door
+
+
+def build(config: Config) -> Agent:
+    """Put the agent together; nothing is run or read yet."""
+    metrics = Metrics()
+    runner = Runner(config.limits(), metrics.command)
+    journal = Journal(
+        Path(config.state_dir) / "journal.sqlite",
+        days=config.journal_days,
+        count=config.journal_operations,
+        on_end=metrics.operation,
+    )
+    steps = Steps(runner, journal, Records(Path(config.state_dir) / "records"))
+    locks = Locks()
+    virt_type = VirtType(runner, config)
+    warm = Warm(runner, config)
+    hypervisor = Hypervisor(runner, config, warm=warm if config.warm_virsh else None)
+    hosts = Hosts(hypervisor, config, virt_type, journal)
+    installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
+    settler = Settler(steps, journal, locks, installs.wake)
+    turns = Turns(config.creates, config.creates_waiting)
+    executor = Executor(steps, journal, locks, settler.add, installs.wake, turns)
+    consoles = Consoles(hypervisor, config)
+    door = Door(config)
+    quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
+    app = create_app(
+        hosts,
+        Networks(hypervisor, config),
+        executor,
+        journal,
+        # With a virsh of its own: whether libvirt takes a new connection is what is asked.
+        Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, settler),
+        consoles,
+        door,
+        config.threads,
+        config.body_bytes,
+        _host_limits(config),
+        metrics,
+    )
+    return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
+
+
+def _host_limits(config: Config) -> HostLimits:
+    return HostLimits(
+        memory=config.host_memory,
+        vcpus=config.host_vcpus,
+        disks=config.host_disks,
+        disk_gb=config.host_disk_gb,
+        total_gb=config.host_total_gb,
+    )

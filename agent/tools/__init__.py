@@ -1,0 +1,1 @@
+"""What the agent runs: commands as data, what they print as values, and the one runner."""

@@ -1,0 +1,30 @@
+"""Files: the console logs that libvirt writes, and when a volume was born."""
+
+from pathlib import PurePosixPath
+
+from agent.tools.command import Command
+
+
+def delete_console_log(path: str) -> Command:
+    """Delete a console log and its rotated forms (`.0`, `.1`...); there may be none."""
+    log = PurePosixPath(path)
+    return Command(
+        (
+            "find",
+            str(log.parent),
+            "-maxdepth",
+            "1",
+            "-type",
+            "f",
+            "-name",
+            f"{log.name}*",
+            "-delete",
+        ),
+        # Without the folder there is no log in it.
+        tolerates=("No such file or directory",),
+    )
+
+
+def birth(path: str) -> Command:
+    """Print when a file was born, in seconds since the epoch; 0 where that is not known."""
+    return Command(("stat", "--dereference", "--format=%.9W", "--", path))

@@ -1,0 +1,160 @@
+"""virsh: domains, networks, volumes and pools of one libvirt connection."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.tools.command import Command
+
+# virsh's exit code is 1 for every failure, so these tell that there was nothing left to do.
+NO_DOMAIN = "failed to get domain"
+NO_NETWORK = "Network not found"
+NO_VOLUME = "Storage volume not found"
+DOMAIN_OFF = "domain is not running"
+DOMAIN_ON = "Domain is already active"
+NETWORK_OFF = "is not active"
+NETWORK_ON = "network is already active"
+# A volume that libvirt knows, and a file that it does not know, of the name asked for.
+VOLUME_TAKEN = ("exists already", "already exists")
+
+
+@dataclass(frozen=True, slots=True)
+class Virsh:
+    """Builds virsh commands for one connection.
+
+    connect: the libvirt URI.
+
+    Domains and networks are addressed by UUID: a name that is all digits would be taken
+    for a running domain's number, and one shaped like a UUID for a UUID.
+    """
+
+    connect: str
+
+    def _command(
+        self, *words: str, stdin: str | None = None, tolerates: tuple[str, ...] = ()
+    ) -> Command:
+        return Command(("virsh", f"--connect={self.connect}", *words), stdin, tolerates)
+
+    def batch(self, commands: Sequence[Sequence[str]], mark: str) -> Command:
+        """Several reads in one virsh, with a line of `mark` after each on both its outputs.
+
+        commands: the words of each, without `virsh`; none of them a client's text.
+        On stderr the line is `error: MARK`. virsh goes on after a command that failed, and
+        its exit code is the last one's, so what is on stderr tells which failed.
+        """
+        marked = (f"{shlex.join(words)}; echo {mark}; echo --err {mark}" for words in commands)
+        return self._command("; ".join(marked))
+
+    def alone(self, words: Sequence[str]) -> Command:
+        """One read, as a person repeats it."""
+        return self._command(*words)
+
+    def line(self, words: Sequence[str]) -> Command:
+        """One read, as a line that virsh takes apart; none of the words is a client's text."""
+        return self._command(shlex.join(words))
+
+    def trial(self, name: str, xml: str) -> Command:
+        """Run the transient domain of that name for as long as virsh takes to say its state.
+
+        Its exit code is that of the state's command; the domain ends with virsh.
+        """
+        return self._command(
+            f"create /dev/stdin --autodestroy; domstate --reason {shlex.quote(name)}", stdin=xml
+        )
+
+    def start(self, domain: str) -> Command:
+        """Start a domain that is off; it may run already."""
+        return self._command("start", f"--domain={domain}", tolerates=(DOMAIN_ON,))
+
+    def shutdown(self, domain: str) -> Command:
+        """Press a domain's power button (ACPI); whether it heeds that is up to it."""
+        return self._command("shutdown", f"--domain={domain}", "--mode=acpi")
+
+    def reboot(self, domain: str) -> Command:
+        """Ask a domain to start anew (ACPI); whether it heeds that is up to it."""
+        return self._command("reboot", f"--domain={domain}", "--mode=acpi")
+
+    def reset(self, domain: str) -> Command:
+        """Start a domain anew at once, as by its reset button."""
+        return self._command("reset", f"--domain={domain}")
+
+    def lifecycle_events(self) -> Command:
+        """Print a line for whatever starts or ends in any domain's life, until it is ended."""
+        return self._command("event", "--event", "lifecycle", "--loop", "--timestamp")
+
+    def domstate(self, domain: str) -> Command:
+        """Say a domain's state; fails when there is no such domain."""
+        return self._command("domstate", f"--domain={domain}")
+
+    def destroy(self, domain: str) -> Command:
+        """Stop a domain at once; it may be off, or gone, already."""
+        return self._command("destroy", f"--domain={domain}", tolerates=(DOMAIN_OFF, NO_DOMAIN))
+
+    def undefine(self, domain: str) -> Command:
+        """Forget a domain that is off, with all that libvirt keeps for it but its disks."""
+        return self._command(
+            "undefine",
+            f"--domain={domain}",
+            "--managed-save",
+            "--nvram",
+            "--snapshots-metadata",
+            "--checkpoints-metadata",
+            tolerates=(NO_DOMAIN,),
+        )
+
+    def vol_create_as(self, pool: str, name: str, capacity_gib: int) -> Command:
+        """Make a sparse qcow2 volume; fails when there is one, or a file, of that name."""
+        return self._command(
+            "vol-create-as",
+            f"--pool={pool}",
+            f"--name={name}",
+            f"--capacity={capacity_gib}GiB",
+            "--format=qcow2",
+        )
+
+    def vol_delete(self, pool: str, vol: str) -> Command:
+        """Delete a volume; it may be gone already."""
+        return self._command("vol-delete", f"--pool={pool}", f"--vol={vol}", tolerates=(NO_VOLUME,))
+
+    def net_define(self, xml: str) -> Command:
+        """Define a persistent network; fails when one of its name has another UUID."""
+        return self._command("net-define", "--file=/dev/stdin", stdin=xml)
+
+    def net_start(self, network: str) -> Command:
+        """Start a network that is defined; it may run already."""
+        return self._command("net-start", f"--network={network}", tolerates=(NETWORK_ON,))
+
+    def net_autostart(self, network: str) -> Command:
+        """Have a network started with the hypervisor."""
+        return self._command("net-autostart", f"--network={network}")
+
+    def net_destroy(self, network: str) -> Command:
+        """Stop a network; it may be stopped, or gone, already."""
+        return self._command(
+            "net-destroy", f"--network={network}", tolerates=(NETWORK_OFF, NO_NETWORK)
+        )
+
+    def net_undefine(self, network: str) -> Command:
+        """Forget a network; it may be gone already."""
+        return self._command("net-undefine", f"--network={network}", tolerates=(NO_NETWORK,))
+
+
+def makes_volume(command: Command) -> bool:
+    """Whether a command is a `vol-create-as`."""
+    return command.argv[0] == "virsh" and "vol-create-as" in command.argv
+
+
+def deleted_volume(command: Command) -> str | None:
+    """The name of the volume that a `vol-delete` deletes, None for any other command."""
+    match command.argv:
+        case ("virsh", _, "vol-delete", _, vol):
+            return vol.removeprefix("--vol=")
+    return None
+
+
+def volume_path(delete: Command) -> Command | None:
+    """Print the path of the volume that a `vol-delete` deletes, None for any other command."""
+    match delete.argv:
+        case ("virsh", connect, "vol-delete", pool, vol):
+            return Command(("virsh", connect, "vol-path", pool, vol), tolerates=(NO_VOLUME,))
+    return None
