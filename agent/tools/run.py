@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agent.errors import CommandTimeout, Interrupted, ToolMissing
 from agent.tools.command import Result
-from agent.tools.records import Record
 
 _log = logging.getLogger("agent.command")
 
@@ -56,7 +55,6 @@ class Runner:
         stdin: str | None = None,
         operation: str | None = None,
         on_line: Callable[[str], None] | None = None,
-        record: Record | None = None,
     ) -> Result:
         """Run one command to its end, whatever its exit code is.
 
@@ -64,7 +62,6 @@ class Runner:
         operation: the id that the command and all it starts have in their environment, by
             which they are found when they outlive the agent.
         on_line: called in a thread of its own with each line of its stdout as it comes.
-        record: the files that it says to what it says, in place of pipes; not with `on_line`.
         Raises ToolMissing when it cannot be started, CommandTimeout when it had to be
         killed at its time limit, Interrupted when `interrupt` killed it.
         """
@@ -75,8 +72,8 @@ class Runner:
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE if record is None else record.stdout,
-                stderr=subprocess.PIPE if record is None else record.stderr,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env=environment(operation),
                 cwd="/",
                 process_group=0,
@@ -103,8 +100,6 @@ class Runner:
                 interrupted = process in self._interrupted
                 self._interrupted.discard(process)
                 self._lock.notify_all()
-        if record is not None:
-            out, err = record.read()
         if interrupted or not ended:
             code, outcome = None, "interrupted" if interrupted else "timeout"
         else:
@@ -295,7 +290,7 @@ def communicate(
     text = None if stdin is None else stdin.encode()
     try:
         out, err = process.communicate(text, timeout=limit)
-        return out or b"", err, True
+        return out, err, True
     except subprocess.TimeoutExpired:
         pass
     _log.warning("past its limit of %g s, killed: %s", limit, process.args)
@@ -307,7 +302,7 @@ def communicate(
         pass
     else:
         signal_group(process, signal.SIGKILL)
-        return out or b"", err, False
+        return out or b"", err or b"", False
     signal_group(process, signal.SIGKILL)
     try:
         out, err = process.communicate(timeout=GRACE_SECONDS)
@@ -317,7 +312,7 @@ def communicate(
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
-    return out or b"", err, False
+    return out or b"", err or b"", False
 
 
 class Lines:

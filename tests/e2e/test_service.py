@@ -114,7 +114,7 @@ def test_only_what_runs_is_installed(root: Path) -> None:
     code = root / "usr/lib/staging-agent/agent"
     assert (code / "http/app.py").read_text() == (PROJECT / "agent/http/app.py").read_text()
     # Compiled, since the service may not write there, for the path that it is to have.
-    (compiled,) = code.glob("__pycache__/app.*.pyc")
+    (compiled,) = code.glob("http/__pycache__/app.*.pyc")
     assert b"/usr/lib/staging-agent/agent/http/app.py" in compiled.read_bytes()
 
 

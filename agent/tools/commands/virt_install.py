@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 from agent.tools.command import Command
 
-# It says so of a domain's name, or a disk, before it makes anything.
-TAKEN = ("is already in use",)
-
 
 def quoted(value: str) -> str:
     """Quote a value for a sub-option of virt-install.
