@@ -69,18 +69,12 @@ class Runner:
         began = time.monotonic()
         interrupts = self._interrupts
         try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment(operation),
-                cwd="/",
-                process_group=0,
+            process = _start(
+                argv, operation, subprocess.DEVNULL if stdin is None else subprocess.PIPE
             )
-        except OSError as error:
+        except ToolMissing:
             self.ended(argv, began, "missing", change=operation is not None)
-            raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
+            raise
         with self._lock:
             self._running.add(process)
             if interrupts != self._interrupts:
@@ -129,17 +123,9 @@ class Runner:
         stdout. on_end: called there when it has ended, or could not be started.
         """
         try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment(operation),
-                cwd="/",
-                process_group=0,
-            )
-        except OSError as error:
-            _log.warning("%s: %s", argv[0], error.strerror)
+            process = _start(argv, operation, stderr=subprocess.DEVNULL)
+        except ToolMissing as error:
+            _log.warning("%s", error.detail)
             on_end()
             yield
             return
@@ -169,19 +155,7 @@ class Runner:
         variables beside those of every command.
         Raises ToolMissing when it cannot be started.
         """
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=stdout,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env={**environment(operation), **more},
-                cwd="/",
-                process_group=0,
-            )
-        except OSError as error:
-            raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
+        process = _start(argv, operation, subprocess.PIPE, stdout, more=more)
         for pipe in (process.stdin, process.stderr):
             if pipe is not None:
                 os.set_blocking(pipe.fileno(), False)
@@ -271,6 +245,29 @@ def environment(operation: str | None) -> dict[str, str]:
     if operation is not None:
         told[OPERATION_VARIABLE] = operation
     return told
+
+
+def _start(
+    argv: Sequence[str],
+    operation: str | None,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    more: Mapping[str, str] | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start a command in a process group of its own; raises ToolMissing."""
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**environment(operation), **(more or {})},
+            cwd="/",
+            process_group=0,
+        )
+    except OSError as error:
+        raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
 
 
 def signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
