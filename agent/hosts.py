@@ -24,7 +24,7 @@ _GIB = 1 << 30
 class Hosts:
     """The hosts of one hypervisor.
 
-    virt_type: answers "kvm" or "qemu", for new ones. new_uuid: makes their UUIDs.
+    virt_type: returns "kvm" or "qemu", for new ones. new_uuid: makes their UUIDs.
     journal: knows their installs.
     """
 

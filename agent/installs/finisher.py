@@ -77,7 +77,7 @@ class Finisher:
         self._start_plan = start_plan
 
     def proceed(self, install: dict[str, Any], look: InstallLook | None) -> bool | None:
-        """Do what an install needs next; answers whether it has ended, None to try again."""
+        """Do what an install needs next; returns whether it has ended, None to try again."""
         with trace.operation(install["id"]):
             return self._do_next(install, look)
 

@@ -164,7 +164,7 @@ class Runner:
         return process
 
     def close(self, process: "subprocess.Popen[bytes]") -> bool:
-        """Kill what `open` started; answers whether `interrupt` did before."""
+        """Kill what `open` started; returns whether `interrupt` did before."""
         if process.poll() is None:
             signal_group(process, signal.SIGKILL)
         process.wait()
@@ -186,7 +186,7 @@ class Runner:
         *,
         change: bool = False,
     ) -> float:
-        """Log and count a command that has ended; answers the seconds that it took.
+        """Log and count a command that has ended; returns the seconds that it took.
 
         began: on the monotonic clock. outcome: one of OUTCOMES. exit_code: None when it did
         not end by itself. change: whether it is an operation's. Those of reads are logged as

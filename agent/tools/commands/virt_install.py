@@ -67,7 +67,7 @@ def virt_install(
 
     memory_mib: in MiB. console_log: the file that libvirt logs the serial port to.
 
-    It answers once the domain runs: `--noautoconsole` without `--wait`. An install boots a
+    It returns once the domain runs: `--noautoconsole` without `--wait`. An install boots a
     form of the domain that ends at the installer's reboot; the form that is kept boots from
     disk.
     """
