@@ -5,10 +5,11 @@ import falcon
 from agent.access.control import Door
 from agent.hosts import Hosts
 from agent.http import problems
+from agent.http.contract.document import document
+from agent.http.contract.hosts import UNLIMITED, HostLimits, host_schema
 from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.http.middleware import BodyLimit, Head, RequestLog, json_lines
-from agent.http.openapi.document import document
 from agent.http.places import Places, TakePlace
 from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
@@ -19,7 +20,6 @@ from agent.http.resources.metrics import Scrape
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
 from agent.http.resources.power import Power
-from agent.http.schemas.hosts import UNLIMITED, HostLimits, host_schema
 from agent.hypervisor.consoles import Consoles
 from agent.networks import Networks
 from agent.operations.executor import Executor

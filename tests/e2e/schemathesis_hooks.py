@@ -11,8 +11,8 @@ import requests
 import schemathesis
 from schemathesis import Case, HookContext
 
-from agent.http.schemas import hosts, networks
-from agent.http.schemas.validator import Validator
+from agent.http.contract import hosts, networks
+from agent.http.contract.validator import Validator
 
 BRIDGE, NETWORK = "br0", "there"
 _INSTALL = ("install", "location", "cmdline", "console")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from agent.config import Config
 from agent.errors import InvalidRequest
-from agent.http.schemas import hosts, names
-from agent.http.schemas.hosts import HostLimits, host_schema
-from agent.http.schemas.requests import host_request, network_request
-from agent.http.schemas.validator import Validator
+from agent.http.contract import hosts, names
+from agent.http.contract.hosts import HostLimits, host_request, host_schema
+from agent.http.contract.networks import network_request
+from agent.http.contract.validator import Validator
 from agent.hypervisor.facts import NewHostFacts
 from agent.plans import hosts as host_plans
 from agent.plans import networks as network_plans
@@ -334,15 +334,6 @@ def test_a_name_of_a_host(name: str) -> None:
 @pytest.mark.parametrize("name", ["a", "vlan:10", "_", ":", "ns_example_com_vlan_10", "a.b-c"])
 def test_a_name_of_a_network(name: str) -> None:
     assert network_request(name, NETWORK).name == name
-
-
-def test_a_name_that_leaves_no_room_for_its_disks() -> None:
-    name = ".".join(["a" * 61] * 4)
-    assert len(name) == 247
-    assert refused(host_request, name, {**HOST, "disks": [1] * 11}) == {
-        "name": "with 11 disks it is 1 too long for their files"
-    }
-    assert host_request(name, {**HOST, "disks": [1] * 10}).name == name
 
 
 def test_a_long_value_is_cut_in_the_message() -> None:

@@ -5,12 +5,11 @@ from typing import NamedTuple
 import falcon
 
 from agent.hosts import Hosts
+from agent.http.contract.hosts import HostLimits, host_request
 from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.body import json_body
 from agent.http.resources.changes import Changes
-from agent.http.schemas.hosts import HostLimits
-from agent.http.schemas.requests import host_request
 from agent.http.shared_reads import Shared
 
 

@@ -1,13 +1,51 @@
-"""The query of a request, where a resource takes one."""
+"""How a responder reads a query."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import falcon
 
-from agent.errors import FieldError
+from agent.errors import FieldError, InvalidRequest
+from agent.http.contract.values import Json
 
 
-def unknown(req: falcon.Request, known: tuple[str, ...]) -> list[FieldError]:
-    """An error for each query parameter that the resource does not know."""
-    return [
-        FieldError(name, f"there is no such query parameter; there are {', '.join(known)}")
-        for name in sorted(set(req.params) - set(known))
+def query(req: falcon.Request, parameters: Iterable[Json]) -> dict[str, Any]:
+    """The parameters of a query that are given, as what their schemas say that they are.
+
+    parameters: OpenAPI's, those that there are. Raises InvalidRequest that names every one that
+    is unknown, given more than once, or not what its schema says.
+    """
+    schemas = {each["name"]: each["schema"] for each in parameters}
+    there = f"there {'is' if len(schemas) == 1 else 'are'} {', '.join(schemas)}"
+    values = {}
+    errors = [
+        FieldError(name, f"there is no such query parameter; {there}")
+        for name in sorted(set(req.params) - set(schemas))
     ]
+    for name in sorted(set(req.params) & set(schemas)):
+        try:
+            values[name] = _value(req.params[name], schemas[name])
+        except ValueError as error:
+            errors.append(FieldError(name, str(error)))
+    if errors:
+        raise InvalidRequest(errors)
+    return values
+
+
+def _value(given: str | list[str], schema: Json) -> str | int | bool:
+    if isinstance(given, list):
+        raise ValueError("is given more than once")
+    match schema:
+        case {"type": "boolean"}:
+            if given not in ("true", "false"):
+                raise ValueError(f"{given!r} is neither true nor false")
+            return given == "true"
+        case {"type": "integer", "minimum": least, "maximum": most}:
+            # A number of more digits is none that SQLite has, and slow to read.
+            digits = len(given) <= 19 and given.isascii() and given.isdigit()
+            if not digits or not least <= int(given) <= most:
+                raise ValueError(f"{given!r} is not a number from {least} to {most}")
+            return int(given)
+        case {"enum": values} if given not in values:
+            raise ValueError(f"{given!r} is none of {', '.join(values)}")
+    return given
