@@ -1,6 +1,6 @@
 """The agent itself: its health, what it measures, and its contract."""
 
-from agent.http.contract.methods import JSON, answer, one, read
+from agent.http.contract.methods import JSON, answer, in_path, one, read
 from agent.http.contract.values import Json, array, enum, integer, record, text
 
 _STATUS = enum(["ok", "failing"])
@@ -31,6 +31,7 @@ _HEALTH = read(
     one("Health"),
 )
 _HEALTH.operation["responses"]["503"] = answer("One of them does not answer.", one("Health"))
+_PAGE = {"text/html": {"schema": text()}}
 
 METHODS = [
     _HEALTH,
@@ -43,5 +44,12 @@ METHODS = [
     read(
         "GET /openapi.json", "getOpenapi", "This document.", {JSON: {"schema": {"type": "object"}}}
     ),
-    read("GET /docs", "getDocs", "This document for a person.", {"text/html": {"schema": text()}}),
+    read("GET /docs", "getDocs", "This document for a person.", _PAGE),
+    read(
+        "GET /docs/{page}",
+        "getManualPage",
+        "A page of the manual.",
+        _PAGE,
+        in_path("page", "the page's name", "install"),
+    ),
 ]
