@@ -8,7 +8,7 @@ from agent.access.control import Door
 from agent.hosts import Hosts
 from agent.http import problems
 from agent.http.contract.document import document
-from agent.http.contract.hosts import UNLIMITED, HostLimits, host_schema
+from agent.http.contract.hosts import UNLIMITED, HostLimits
 from agent.http.docs import manual
 from agent.http.health import Health
 from agent.http.metrics import Metrics
@@ -18,11 +18,10 @@ from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
 from agent.http.resources.documentation import Docs, OpenApi
 from agent.http.resources.health import HealthCheck
-from agent.http.resources.hosts import Host, HostList
+from agent.http.resources.hosts import Host, HostList, Power
 from agent.http.resources.metrics import Scrape
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
-from agent.http.resources.power import Power
 from agent.hypervisor.consoles import Consoles
 from agent.networks import Networks
 from agent.operations.executor import Executor
@@ -84,7 +83,7 @@ def create_app(
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))
     app.add_route("/health", HealthCheck(health))
-    contract = document(host_schema(limits))
+    contract = document(limits)
     app.add_route("/openapi.json", OpenApi(contract))
     docs = Docs(contract, manual(manual_folder))
     app.add_route("/docs", docs)

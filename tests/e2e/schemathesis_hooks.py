@@ -23,7 +23,9 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     """Called with every request before it is sent."""
     path, method = case.operation.path, case.method.upper()
     if isinstance(case.body, dict):
-        if path == "/hosts/{name}" and Validator(hosts.HOST).is_valid(case.body):
+        if path == "/hosts/{name}" and Validator(hosts.host_schema(hosts.UNLIMITED)).is_valid(
+            case.body
+        ):
             _small_host(case)
         elif path.endswith("/{network}") and Validator(networks.NETWORK).is_valid(case.body):
             case.body = {**case.body, "bridge": BRIDGE}

@@ -26,8 +26,8 @@ _HEADERS = {
 }
 
 
-def document(host: Json = hosts.HOST) -> Json:
-    """The OpenAPI document. host: the schema of a new host, see `hosts.host_schema`."""
+def document(limits: hosts.HostLimits = hosts.UNLIMITED) -> Json:
+    """The OpenAPI document. limits: what one new host may have."""
     paths: Json = {}
     for module in (hosts, console, networks, operations, service):
         for path, method, operation in module.METHODS:
@@ -45,8 +45,8 @@ def document(host: Json = hosts.HOST) -> Json:
         "paths": paths,
         "components": {
             "schemas": {
+                "HostRequest": hosts.host_schema(limits),
                 **hosts.SCHEMAS,
-                "HostRequest": host,
                 **console.SCHEMAS,
                 **networks.SCHEMAS,
                 **operations.SCHEMAS,

@@ -1,8 +1,8 @@
 """Hosts: the body that makes one, what answers about them hold, and their methods."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from agent.errors import FieldError, InvalidRequest
@@ -15,7 +15,7 @@ from agent.http.contract.install_texts import (
 )
 from agent.http.contract.methods import body, change, in_path, link, many, one, read
 from agent.http.contract.names import HOST_NAME, name_errors
-from agent.http.contract.validator import refused, schema_errors, unique
+from agent.http.contract.validator import plain, refused, schema_errors, unique
 from agent.http.contract.values import (
     Json,
     array,
@@ -60,17 +60,17 @@ class HostLimits:
 
 UNLIMITED = HostLimits()
 
-_UNLESS_INSTALL = 'goes with "install": true only'
-_UNLESS_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
 
-HOST: Json = {
-    **record(
+@cache
+def host_schema(limits: HostLimits) -> Json:
+    """The schema of the body that makes a host within limits, as far as a schema can say them."""
+    fields = record(
         {
-            "memory": integer("MB (of 2^20 bytes)", 1, MOST_MEMORY_MIB),
+            "memory": integer("MB (of 2^20 bytes)", 1, _least(limits.memory, MOST_MEMORY_MIB)),
             "disks": array(
-                integer(least=1, most=MOST_DISK_GIB),
+                integer(least=1, most=_least(limits.disk_gb, limits.total_gb, MOST_DISK_GIB)),
                 "GB (of 2^30 bytes) each, sda first; [] for none",
-                maxItems=MOST_DISKS,
+                maxItems=_least(limits.disks, MOST_DISKS),
             ),
             "networks": array(
                 text(), "names of networks, one card each; [] for none", maxItems=MOST_NETWORKS
@@ -95,10 +95,24 @@ HOST: Json = {
             "console": boolean(
                 "with a location: whether to point the installer at the serial console"
             ),
-            "vcpus": integer("virtual processors, 1 by default", 1, MOST_VCPUS),
+            "vcpus": integer(
+                "virtual processors, 1 by default", 1, _least(limits.vcpus, MOST_VCPUS)
+            ),
             "autostart": boolean("whether it starts with the hypervisor, false by default"),
         },
-    ),
+    )
+    return {**fields, **_INSTALL_RULES}
+
+
+def _least(*bounds: int) -> int:
+    """The lowest of some bounds, of which 0 is none."""
+    return min(bound for bound in bounds if bound)
+
+
+_UNLESS_INSTALL = 'goes with "install": true only'
+_UNLESS_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
+_NETWORK_BOOT = "an install without a location boots from a network; name one"
+_INSTALL_RULES: Json = {
     "if": {"properties": {"install": {"const": True}}, "required": ["install"]},
     "then": {
         "if": {"not": {"required": ["location"]}},
@@ -106,9 +120,7 @@ HOST: Json = {
             "properties": {
                 "cmdline": refused(_UNLESS_LOCATION),
                 "console": refused(_UNLESS_LOCATION),
-                "networks": refused(
-                    "an install without a location boots from a network; name one", minItems=1
-                ),
+                "networks": refused(_NETWORK_BOOT, minItems=1),
             }
         },
     },
@@ -141,7 +153,6 @@ _INTERFACE = {
 _KEPT = {"target": text(null=True), "disk": text(), "reason": text()}
 
 SCHEMAS: Json = {
-    "HostRequest": HOST,
     "HostRow": record(_ROW),
     "Host": record(
         {
@@ -176,23 +187,6 @@ SCHEMAS: Json = {
 }
 
 
-def host_schema(limits: HostLimits) -> Json:
-    """The schema of a new host within limits, as far as a schema can say them."""
-    schema = copy.deepcopy(HOST)
-    properties = schema["properties"]
-    disks = properties["disks"]
-    for place, keyword, most in (
-        (properties["memory"], "maximum", limits.memory),
-        (properties["vcpus"], "maximum", limits.vcpus),
-        (disks, "maxItems", limits.disks),
-        (disks["items"], "maximum", limits.disk_gb),
-        (disks["items"], "maximum", limits.total_gb),
-    ):
-        if most:
-            place[keyword] = min(most, place[keyword])
-    return schema
-
-
 def host_request(name: str, given: Any, limits: HostLimits = UNLIMITED) -> HostRequest:
     """Read the body of a POST of a host; raises InvalidRequest that names every field."""
     errors = [*name_errors(name, HOST_NAME, "an RFC 1123 host name")]
@@ -204,19 +198,8 @@ def host_request(name: str, given: Any, limits: HostLimits = UNLIMITED) -> HostR
         errors += _total_errors(given, limits)
     if errors:
         raise InvalidRequest(unique(errors))
-    return HostRequest(
-        name=name,
-        # JSON Schema takes 8.0 for an integer, and a command must not read "8.0".
-        memory=int(given["memory"]),
-        disks=tuple(int(size) for size in given["disks"]),
-        networks=tuple(given["networks"]),
-        install=given.get("install", False),
-        location=with_plain_scheme(given.get("location")),
-        cmdline=given.get("cmdline", ""),
-        console=given.get("console", False),
-        vcpus=int(given.get("vcpus", 1)),
-        autostart=given.get("autostart", False),
-    )
+    location = with_plain_scheme(given.get("location"))
+    return HostRequest(name=name, **{**plain(given), "location": location})
 
 
 def _total_errors(given: Json, limits: HostLimits) -> Iterator[FieldError]:
@@ -227,8 +210,7 @@ def _total_errors(given: Json, limits: HostLimits) -> Iterator[FieldError]:
     total = sum(
         int(size)
         for size in disks
-        if (isinstance(size, int) or (isinstance(size, float) and size.is_integer()))
-        and 0 < size <= MOST_DISK_GIB
+        if isinstance(size, int | float) and size % 1 == 0 and 0 < size <= MOST_DISK_GIB
     )
     if total > limits.total_gb:
         yield FieldError(

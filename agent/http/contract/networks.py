@@ -5,7 +5,7 @@ from typing import Any
 from agent.errors import InvalidRequest
 from agent.http.contract.methods import Method, body, change, in_path, link, many, one, read
 from agent.http.contract.names import NETWORK_NAME, name_errors
-from agent.http.contract.validator import schema_errors, unique
+from agent.http.contract.validator import plain, schema_errors, unique
 from agent.http.contract.values import Json, array, enum, integer, record, text, uuid
 from agent.plans.networks import NetworkRequest
 
@@ -48,7 +48,7 @@ def network_request(name: str, given: Any) -> NetworkRequest:
     errors = [*name_errors(name, NETWORK_NAME, what), *schema_errors(NETWORK, given)]
     if errors:
         raise InvalidRequest(unique(errors))
-    return NetworkRequest(name=name, bridge=given["bridge"], vlan=int(given["vlan"]))
+    return NetworkRequest(name=name, **plain(given))
 
 
 def _methods(

@@ -8,7 +8,7 @@ import falcon
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.console import QUERY
 from agent.http.places import leave_place
-from agent.http.resources.query import query
+from agent.http.resources.asked import query
 from agent.hypervisor.consoles import Consoles, read
 
 

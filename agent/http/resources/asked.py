@@ -1,5 +1,6 @@
-"""How a responder reads a query."""
+"""How a responder reads a body and a query."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,6 +8,24 @@ import falcon
 
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.values import Json
+
+
+def json_body(req: falcon.Request) -> Any:
+    """The body as JSON, whatever its Content-Type; raises InvalidRequest for any other.
+
+    The original clients send no Content-Type, and `curl -d` sends that of a form.
+    """
+    try:
+        return json.loads(req.bounded_stream.read(), parse_constant=_no_constant)
+    except RecursionError:
+        why = "it is nested too deeply"
+    except ValueError as error:
+        why = str(error)
+    raise InvalidRequest([FieldError("body", f"it is not JSON: {why}")])
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def query(req: falcon.Request, parameters: Iterable[Json]) -> dict[str, Any]:
