@@ -15,6 +15,7 @@ from agent.http.contract import hosts, networks
 from agent.http.contract.validator import Validator
 
 BRIDGE, NETWORK = "br0", "there"
+_HOST = Validator(hosts.host_schema(hosts.UNLIMITED))
 _INSTALL = ("install", "location", "cmdline", "console")
 
 
