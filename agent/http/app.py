@@ -1,31 +1,34 @@
 """The WSGI application: which path is which resource."""
 
+from pathlib import Path
+
 import falcon
 
 from agent.access.control import Door
 from agent.hosts import Hosts
 from agent.http import problems
+from agent.http.contract.document import document
+from agent.http.contract.hosts import UNLIMITED, HostLimits
+from agent.http.docs import manual
 from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.http.middleware import BodyLimit, Head, RequestLog, json_lines
-from agent.http.openapi.document import document
 from agent.http.places import Places, TakePlace
 from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
-from agent.http.resources.contract import Docs, OpenApi
+from agent.http.resources.documentation import Docs, OpenApi
 from agent.http.resources.health import HealthCheck
-from agent.http.resources.hosts import Host, HostList
+from agent.http.resources.hosts import Host, HostList, Power
 from agent.http.resources.metrics import Scrape
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
-from agent.http.resources.power import Power
-from agent.http.schemas.hosts import UNLIMITED, HostLimits, host_schema
 from agent.hypervisor.consoles import Consoles
 from agent.networks import Networks
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.plans.power import VERBS
 
+MANUAL = Path(__file__).parent.parent / "manual"
 # What is answered whatever hangs; health and metrics have short limits of their own.
 _NO_COMMANDS = ("/operations", "/health", "/metrics", "/openapi.json", "/docs")
 # Of which one read answers all who ask.
@@ -44,13 +47,15 @@ def create_app(
     body_bytes: int = 65536,
     limits: HostLimits = UNLIMITED,
     metrics: Metrics | None = None,
+    manual_folder: Path = MANUAL,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
     door: decides which requests get in at all.
     places: how many requests that may run commands are answered at the same time.
     body_bytes: how large a body may be. limits: what one new host may have. metrics: those that
-    the commands and operations are counted in, None for new ones.
+    the commands and operations are counted in, None for new ones. manual_folder: where the pages
+    of the manual are.
     """
     metrics = metrics or Metrics()
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
@@ -78,9 +83,11 @@ def create_app(
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))
     app.add_route("/health", HealthCheck(health))
-    contract = document(host_schema(limits))
+    contract = document(limits)
     app.add_route("/openapi.json", OpenApi(contract))
-    app.add_route("/docs", Docs(contract))
+    docs = Docs(contract, manual(manual_folder))
+    app.add_route("/docs", docs)
+    app.add_route("/docs/{page}", docs)
     metrics.watch(
         host_list.states,
         lambda: executor.active,

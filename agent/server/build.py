@@ -9,9 +9,9 @@ from agent.access.control import Door
 from agent.config import Config
 from agent.hosts import Hosts
 from agent.http.app import create_app
+from agent.http.contract.hosts import HostLimits
 from agent.http.health import Health
 from agent.http.metrics import Metrics
-from agent.http.schemas.hosts import HostLimits
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.kept_virsh import Warm

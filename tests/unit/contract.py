@@ -8,7 +8,7 @@ from typing import Any
 import falcon.testing
 from jsonschema import Draft202012Validator
 
-from agent.http.openapi.document import document
+from agent.http.contract.document import document
 
 DOCUMENT = document()
 _PATTERNS = {

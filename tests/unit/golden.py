@@ -16,7 +16,8 @@ from typing import Any
 
 from agent.config import Config
 from agent.errors import AgentError
-from agent.http.schemas.requests import host_request, network_request
+from agent.http.contract.hosts import host_request
+from agent.http.contract.networks import network_request
 from agent.hypervisor.facts import NewHostFacts, PoolFacts
 from agent.plans import hosts as host_plans
 from agent.plans import networks as network_plans

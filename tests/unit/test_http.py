@@ -41,6 +41,7 @@ def test_the_routes_are_the_documented_ones(agent: Agent) -> None:
         "/health": {"GET"},
         "/openapi.json": {"GET"},
         "/docs": {"GET"},
+        "/docs/{page}": {"GET"},
         "/metrics": {"GET"},
     }
 

@@ -9,11 +9,11 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from agent.http import problems
-from agent.http.openapi.document import document
-from agent.http.schemas.hosts import HOST
-from agent.http.schemas.names import HOST_NAME, NETWORK_NAME
-from agent.http.schemas.networks import NETWORK
-from agent.http.schemas.validator import Validator
+from agent.http.contract.document import document
+from agent.http.contract.hosts import UNLIMITED, HostLimits, host_schema
+from agent.http.contract.names import HOST_NAME, NETWORK_NAME
+from agent.http.contract.networks import NETWORK
+from agent.http.contract.validator import Validator
 from agent.plans.power import VERBS
 
 from .contract import DOCUMENT
@@ -54,11 +54,10 @@ def test_each_operation_has_an_id_of_its_own() -> None:
 
 def test_bodies_are_what_requests_are_validated_with() -> None:
     held = DOCUMENT["components"]["schemas"]
-    assert held["HostRequest"] is HOST
+    assert held["HostRequest"] is host_schema(UNLIMITED)
     assert held["NetworkRequest"] is NETWORK
-    host, network = {"type": "object"}, {"type": "object", "maxProperties": 1}
-    held = document(host, network)["components"]["schemas"]
-    assert (held["HostRequest"], held["NetworkRequest"]) == (host, network)
+    limits = HostLimits(memory=512)
+    assert document(limits)["components"]["schemas"]["HostRequest"] is host_schema(limits)
 
 
 def test_new_names_are_what_requests_are_validated_with() -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from agent.config import Config
 from agent.errors import InvalidRequest
-from agent.http.schemas import hosts, names
-from agent.http.schemas.hosts import HostLimits, host_schema
-from agent.http.schemas.requests import host_request, network_request
-from agent.http.schemas.validator import Validator
+from agent.http.contract import names
+from agent.http.contract.hosts import UNLIMITED, HostLimits, host_request, host_schema
+from agent.http.contract.networks import network_request
+from agent.http.contract.validator import Validator
 from agent.hypervisor.facts import NewHostFacts
 from agent.plans import hosts as host_plans
 from agent.plans import networks as network_plans
@@ -493,7 +493,7 @@ def test_the_limits_are_in_the_schema() -> None:
     assert properties["vcpus"]["maximum"] == 2
     assert properties["disks"]["maxItems"] == 3
     assert properties["disks"]["items"] == {"type": "integer", "minimum": 1, "maximum": 20}
-    assert host_schema(HostLimits()) == host_schema(HostLimits(vcpus=999)) == hosts.HOST
+    assert host_schema(HostLimits(vcpus=999)) == host_schema(UNLIMITED)
 
 
 def fits(schema: dict[str, Any], value: Any) -> bool:
@@ -535,7 +535,7 @@ def test_a_host_is_taken_when_it_fits_its_schema(body: dict[str, Any]) -> None:
         beyond.add("location")
     if not all(char < "\ud800" for char in body.get("cmdline") or ""):
         beyond.add("cmdline")
-    assert found <= beyond if fits(hosts.HOST, body) else found
+    assert found <= beyond if fits(host_schema(UNLIMITED), body) else found
 
 
 def test_a_pattern_ends_where_the_text_does() -> None:

@@ -9,7 +9,7 @@ from pytest_subprocess import FakeProcess
 from agent.access.control import Door
 from agent.config import Config
 from agent.hosts import Hosts
-from agent.http.app import create_app
+from agent.http.app import MANUAL, create_app
 from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.hypervisor.consoles import Consoles
@@ -46,9 +46,14 @@ class Agent:
     """
 
     def __init__(
-        self, fp: FakeProcess, path: Path | str = ":memory:", config: Config = CONFIG
+        self,
+        fp: FakeProcess,
+        path: Path | str = ":memory:",
+        config: Config = CONFIG,
+        manual: Path = MANUAL,
     ) -> None:
         self.fp = fp
+        self.manual = manual
         self.unsettled: list[str] = []
         metrics = Metrics()
         runner = Runner(CONFIG.limits(), metrics.command)
@@ -69,6 +74,7 @@ class Agent:
             Consoles(hypervisor, CONFIG),
             Door(config),
             metrics=metrics,
+            manual_folder=manual,
         )
         self.app = app
         self._client = falcon.testing.TestClient(app)

@@ -5,14 +5,14 @@ from typing import Any
 
 import falcon
 
-from agent.errors import FieldError, InvalidRequest, JournalFailed
+from agent.errors import JournalFailed
+from agent.http.contract.methods import DRY_RUN, SCRIPT
 from agent.http.middleware import client
+from agent.http.resources.asked import query
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.operation import Asked, Change
 from agent.plans.script import script
-
-MEDIA_SCRIPT = "text/x-shellscript"
 
 
 class Changes:
@@ -29,7 +29,9 @@ class Changes:
         With `?dry_run=true` nothing is changed and the answer is the plan. With `Prefer:
         respond-async` the answer is 202 and the operation, once its plan is made.
         """
-        if _dry_run(req):
+        # Whoever asks for something special of a change, in a query parameter that the agent does
+        # not know, must not get the plain change instead.
+        if query(req, [DRY_RUN]).get("dry_run"):
             plan = change.plan()
             if wants_script(req):
                 answer_script(resp, script(plan, [f"dry run of {req.method} {req.path}"]))
@@ -62,31 +64,13 @@ class Changes:
 
 def wants_script(req: falcon.Request) -> bool:
     """Whether the client would rather have a shell script than JSON."""
-    return req.client_prefers((falcon.MEDIA_JSON, MEDIA_SCRIPT)) == MEDIA_SCRIPT
+    return req.client_prefers((falcon.MEDIA_JSON, SCRIPT)) == SCRIPT
 
 
 def answer_script(resp: falcon.Response, text: str) -> None:
     """Answer a shell script."""
-    resp.content_type = f"{MEDIA_SCRIPT}; charset=utf-8"
+    resp.content_type = f"{SCRIPT}; charset=utf-8"
     resp.text = text
-
-
-def _dry_run(req: falcon.Request) -> bool:
-    """Whether only the plan is asked for.
-
-    A query parameter that the agent does not know is refused: whoever asks for something
-    special of a change must not get the plain change instead.
-    """
-    errors = [
-        FieldError(name, "there is no such query parameter; there is dry_run")
-        for name in sorted(set(req.params) - {"dry_run"})
-    ]
-    given = req.params.get("dry_run", "false")
-    if given not in ("true", "false"):
-        errors.append(FieldError("dry_run", f"{given!r} is neither true nor false"))
-    if errors:
-        raise InvalidRequest(errors)
-    return given == "true"
 
 
 def _respond_async(req: falcon.Request) -> bool:

@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import falcon
 
 from agent.errors import FieldError, InvalidRequest
+from agent.http.contract.console import QUERY
 from agent.http.places import leave_place
-from agent.http.resources.query import unknown
+from agent.http.resources.asked import query
 from agent.hypervisor.consoles import Consoles, read
-
-MOST_OFFSET = 1 << 62
-MOST_WAIT_SECONDS = 60
 
 
 class Console:
@@ -23,7 +20,7 @@ class Console:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Answer a piece as JSON, or all of it as plain text, or a stream that goes on."""
-        asked = _asked(req)
+        asked = {"offset": 0, "wait": 0, "follow": False, **query(req, QUERY)}
         uuid, log = self._consoles.log(name)
         left = _left(req)
         if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_TEXT)) == falcon.MEDIA_TEXT:
@@ -63,25 +60,3 @@ def _left(req: falcon.Request) -> Callable[[], bool]:
     """Whether the client has gone, which waitress can tell while nothing is written."""
     told: Callable[[], bool] | None = req.env.get("waitress.client_disconnected")
     return told or (lambda: False)
-
-
-def _asked(req: falcon.Request) -> dict[str, Any]:
-    known = ("offset", "wait", "follow")
-    asked: dict[str, Any] = {"offset": 0, "wait": 0, "follow": False}
-    errors = unknown(req, known)
-    for name, most in (("offset", MOST_OFFSET), ("wait", MOST_WAIT_SECONDS)):
-        value = req.params.get(name, "0")
-        # More than 20 digits are more than any bound, and slow to read.
-        if isinstance(value, str) and value.isascii() and value.isdigit():
-            asked[name] = int(value[:20])
-        else:
-            asked[name] = -1
-        if not 0 <= asked[name] <= most:
-            errors.append(FieldError(name, f"{value!r} is not a number from 0 to {most}"))
-    follow = req.params.get("follow", "false")
-    if follow not in ("true", "false"):
-        errors.append(FieldError("follow", f"{follow!r} is neither true nor false"))
-    asked["follow"] = follow == "true"
-    if errors:
-        raise InvalidRequest(errors)
-    return asked

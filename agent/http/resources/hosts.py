@@ -1,16 +1,15 @@
-"""/hosts and /hosts/{name}."""
+"""/hosts, /hosts/{name}, and its power: PUT /hosts/{name}/start and so on."""
 
 from typing import NamedTuple
 
 import falcon
 
 from agent.hosts import Hosts
+from agent.http.contract.hosts import HostLimits, host_request
 from agent.http.middleware import json_line
 from agent.http.places import Places
-from agent.http.resources.body import json_body
+from agent.http.resources.asked import json_body
 from agent.http.resources.changes import Changes
-from agent.http.schemas.hosts import HostLimits
-from agent.http.schemas.requests import host_request
 from agent.http.shared_reads import Shared
 
 
@@ -62,3 +61,16 @@ class Host:
     def on_delete(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Remove a host and its disks."""
         self._changes.enact(self._hosts.delete(name), None, req, resp)
+
+
+class Power:
+    """/hosts/{name}/{verb}, one for each verb."""
+
+    def __init__(self, verb: str, hosts: Hosts, changes: Changes) -> None:
+        self._verb = verb
+        self._hosts = hosts
+        self._changes = changes
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Do to the host what the verb says."""
+        self._changes.enact(self._hosts.power(name, self._verb), None, req, resp)

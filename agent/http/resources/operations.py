@@ -1,19 +1,15 @@
 """/operations and /operations/{operation}: the journal."""
 
 from collections.abc import Callable
-from typing import Any
 
 import falcon
 
-from agent.errors import FieldError, InvalidRequest, NotFound
+from agent.errors import NotFound
+from agent.http.contract.operations import QUERY
+from agent.http.resources.asked import query
 from agent.http.resources.changes import answer_script, wants_script
-from agent.http.resources.query import unknown
 from agent.operations.journal import Journal
-from agent.operations.operation import STATUSES
 from agent.plans.script import operation_script
-
-MOST_OPERATIONS = 500
-MOST_NUMBER = 1 << 62
 
 
 class OperationList:
@@ -24,7 +20,7 @@ class OperationList:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List operations, newest first; `before` goes on where a list ended."""
-        resp.media = self._journal.find(**_filters(req))
+        resp.media = self._journal.find(**query(req, QUERY))
 
 
 class Operation:
@@ -43,27 +39,3 @@ class Operation:
             answer_script(resp, operation_script(found))
         else:
             resp.media = {**found, "phase": self._phase(operation)}
-
-
-def _filters(req: falcon.Request) -> dict[str, Any]:
-    known = ("host", "network", "status", "before", "limit")
-    errors = unknown(req, known)
-    filters: dict[str, Any] = {}
-    for name, value in req.params.items():
-        if not isinstance(value, str):
-            errors.append(FieldError(name, "is given more than once"))
-        elif name in ("before", "limit"):
-            most = MOST_OPERATIONS if name == "limit" else MOST_NUMBER
-            # A number of more digits is none that SQLite has.
-            digits = len(value) <= 19 and value.isascii() and value.isdigit()
-            if digits and 1 <= int(value) <= most:
-                filters[name] = int(value)
-            else:
-                errors.append(FieldError(name, f"{value!r} is not a number from 1 to {most}"))
-        elif name == "status" and value not in STATUSES:
-            errors.append(FieldError(name, f"{value!r} is none of {', '.join(STATUSES)}"))
-        elif name in known:
-            filters[name] = value
-    if errors:
-        raise InvalidRequest(errors)
-    return filters

@@ -56,6 +56,20 @@ def _field_errors(error: ValidationError, schema: dict[str, Any]) -> Iterator[Fi
         yield FieldError(path.removeprefix(".") or "body", cut(why or message))
 
 
+def plain(body: dict[str, Any]) -> dict[str, Any]:
+    """A body that its schema has found valid, of immutable values, its integers without a point.
+
+    JSON Schema takes 8.0 for an integer, and a command must not read "8.0".
+    """
+    return {name: _plain(value) for name, value in body.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_plain, value))
+    return int(value) if isinstance(value, float) else value
+
+
 def unique(errors: list[FieldError]) -> list[FieldError]:
     """One error a field: the first says it, and a second would only confuse."""
     return list({error.field: error for error in reversed(errors)}.values())[::-1]

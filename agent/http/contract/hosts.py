@@ -1,0 +1,260 @@
+"""Hosts: the body that makes one, what answers about them hold, and their methods."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from agent.errors import FieldError, InvalidRequest
+from agent.http.contract.install_texts import (
+    CMDLINE,
+    LOCATION,
+    MOST_CMDLINE_BYTES,
+    text_errors,
+    with_plain_scheme,
+)
+from agent.http.contract.methods import body, change, in_path, link, many, one, read
+from agent.http.contract.names import HOST_NAME, name_errors
+from agent.http.contract.validator import plain, refused, schema_errors, unique
+from agent.http.contract.values import (
+    Json,
+    array,
+    boolean,
+    enum,
+    integer,
+    number,
+    or_null,
+    record,
+    ref,
+    text,
+    time,
+    uuid,
+)
+from agent.plans.hosts import HostRequest
+from agent.plans.power import VERBS
+from agent.tools.parsers.virsh import STATES
+
+MOST_DISKS = 64
+MOST_NETWORKS = 24
+# The largest qcow2 image that QEMU makes with its usual clusters: 2 PiB.
+MOST_DISK_GIB = 1 << 21
+# Beyond it x86 needs an interrupt controller that an unknown guest may not drive.
+MOST_VCPUS = 255
+# libvirt counts KiB in 64 bits, of which it leaves some to itself: 8 EiB.
+MOST_MEMORY_MIB = (1 << 43) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class HostLimits:
+    """The most that one new host may have; 0 for no limit but what can be at all.
+
+    memory: MiB. disk_gb: GiB of each disk. total_gb: GiB of all its disks together.
+    """
+
+    memory: int = 0
+    vcpus: int = 0
+    disks: int = 0
+    disk_gb: int = 0
+    total_gb: int = 0
+
+
+UNLIMITED = HostLimits()
+
+
+@cache
+def host_schema(limits: HostLimits) -> Json:
+    """The schema of the body that makes a host within limits, as far as a schema can say them."""
+    fields = record(
+        {
+            "memory": integer("MB (of 2^20 bytes)", 1, _least(limits.memory, MOST_MEMORY_MIB)),
+            "disks": array(
+                integer(least=1, most=_least(limits.disk_gb, limits.total_gb, MOST_DISK_GIB)),
+                "GB (of 2^30 bytes) each, sda first; [] for none",
+                maxItems=_least(limits.disks, MOST_DISKS),
+            ),
+            "networks": array(
+                text(), "names of networks, one card each; [] for none", maxItems=MOST_NETWORKS
+            ),
+        },
+        {
+            "install": boolean(
+                "whether to install an operating system over the network; without a location the"
+                " host boots from its first network"
+            ),
+            "location": text(
+                "with install: the URL of an install tree, http, https or ftp",
+                maxLength=2048,
+                pattern=LOCATION,
+            ),
+            "cmdline": text(
+                "with a location: kernel parameters of the installer, at most"
+                f" {MOST_CMDLINE_BYTES} bytes",
+                maxLength=MOST_CMDLINE_BYTES,
+                pattern=CMDLINE,
+            ),
+            "console": boolean(
+                "with a location: whether to point the installer at the serial console"
+            ),
+            "vcpus": integer(
+                "virtual processors, 1 by default", 1, _least(limits.vcpus, MOST_VCPUS)
+            ),
+            "autostart": boolean("whether it starts with the hypervisor, false by default"),
+        },
+    )
+    return {**fields, **_INSTALL_RULES}
+
+
+def _least(*bounds: int) -> int:
+    """The lowest of some bounds, of which 0 is none."""
+    return min(bound for bound in bounds if bound)
+
+
+_UNLESS_INSTALL = 'goes with "install": true only'
+_UNLESS_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
+_NETWORK_BOOT = "an install without a location boots from a network; name one"
+_INSTALL_RULES: Json = {
+    "if": {"properties": {"install": {"const": True}}, "required": ["install"]},
+    "then": {
+        "if": {"not": {"required": ["location"]}},
+        "then": {
+            "properties": {
+                "cmdline": refused(_UNLESS_LOCATION),
+                "console": refused(_UNLESS_LOCATION),
+                "networks": refused(_NETWORK_BOOT, minItems=1),
+            }
+        },
+    },
+    "else": {
+        "properties": {
+            name: refused(_UNLESS_INSTALL) for name in ("location", "cmdline", "console")
+        }
+    },
+}
+_EXAMPLE = {"memory": 512, "disks": [8, 20], "networks": ["vlan10"]}
+
+_ROW = {
+    "id": uuid("the libvirt UUID"),
+    "name": text("the libvirt domain's name"),
+    "state": enum(STATES, "virsh's word"),
+}
+_DISK = {
+    "target": text("sda and so on"),
+    "size": number("GB (of 2^30 bytes)", null=True),
+    "pool": text(null=True),
+    "volume": text(null=True),
+}
+_INTERFACE = {
+    "mac": text(),
+    "network": text(null=True),
+    "bridge": text(null=True),
+    "vlan": integer(null=True),
+    "port": text("its name on the bridge", null=True),
+}
+_KEPT = {"target": text(null=True), "disk": text(), "reason": text()}
+
+SCHEMAS: Json = {
+    "HostRow": record(_ROW),
+    "Host": record(
+        {
+            **_ROW,
+            "memory": integer("MB (of 2^20 bytes)"),
+            "vcpus": integer(),
+            "autostart": boolean("whether it starts with the hypervisor"),
+            "disks": array(record(_DISK)),
+            "interfaces": array(record(_INTERFACE)),
+            "install": or_null(
+                ref("Install"), "null for a host that was not installed over the network"
+            ),
+        }
+    ),
+    "Install": record(
+        {
+            "state": enum(["running", "done", "failed"]),
+            "started": time(),
+            "finished": time(null=True),
+            "location": text(null=True),
+            "reason": text("why it failed", null=True),
+        }
+    ),
+    "HostDeleted": record(
+        {
+            "id": uuid(),
+            "name": text(),
+            "deleted": array(text(), "the volumes that went with it"),
+            "kept": array(record(_KEPT), "disks that are not the agent's to delete"),
+        }
+    ),
+}
+
+
+def host_request(name: str, given: Any, limits: HostLimits = UNLIMITED) -> HostRequest:
+    """Read the body of a POST of a host; raises InvalidRequest that names every field."""
+    errors = [*name_errors(name, HOST_NAME, "an RFC 1123 host name")]
+    if isinstance(given, dict):
+        # First, since they say better what is wrong with a text than its pattern does.
+        errors += text_errors(given)
+    errors += schema_errors(host_schema(limits), given)
+    if isinstance(given, dict):
+        errors += _total_errors(given, limits)
+    if errors:
+        raise InvalidRequest(unique(errors))
+    location = with_plain_scheme(given.get("location"))
+    return HostRequest(name=name, **{**plain(given), "location": location})
+
+
+def _total_errors(given: Json, limits: HostLimits) -> Iterator[FieldError]:
+    disks = given.get("disks")
+    if not limits.total_gb or not isinstance(disks, list):
+        return
+    # Of what is no size of a disk something else is said.
+    total = sum(
+        int(size)
+        for size in disks
+        if isinstance(size, int | float) and size % 1 == 0 and 0 < size <= MOST_DISK_GIB
+    )
+    if total > limits.total_gb:
+        yield FieldError(
+            "disks", f"{total} GB together are more than the maximum of {limits.total_gb} of a host"
+        )
+
+
+HOST_IN_PATH = in_path("name", "the host's name", "ns.example.com")
+_VERBS = {
+    "start": "Start a host; one that runs is left as it is.",
+    "shutdown": "Press a host's power button (ACPI); whether it heeds that is up to it.",
+    "stop": "Stop a host at once; one that is shut off is left as it is.",
+    "reboot": "Ask a host to start anew (ACPI).",
+    "reset": "Start a host anew at once.",
+}
+
+
+METHODS = [
+    read("GET /hosts", "listHosts", "List all hosts, running or not.", many("HostRow")),
+    read("GET /hosts/{name}", "getHost", "Show a host.", one("Host"), HOST_IN_PATH),
+    change(
+        "POST /hosts/{name}",
+        "createHost",
+        "Make a host and start it.",
+        "Host",
+        in_path("name", "the new host's name", "ns.example.com", HOST_NAME),
+        description="The answer comes once the machine runs; an install goes on after it. It"
+        " exists whole, or nothing is left of it. A location must be one that virt-install knows"
+        " an installer at. There must be each network, active, with no more than one VLAN tag.",
+        requestBody=body("HostRequest", _EXAMPLE),
+        further={
+            each: link(each, {"name": "$request.path.name"})
+            for each in ("getHost", "deleteHost", "getConsole", *(f"{verb}Host" for verb in VERBS))
+        },
+    ),
+    change(
+        "DELETE /hosts/{name}",
+        "deleteHost",
+        "Remove a host and the disks that were made for it.",
+        "HostDeleted",
+        HOST_IN_PATH,
+    ),
+    *(
+        change(f"PUT /hosts/{{name}}/{verb}", f"{verb}Host", _VERBS[verb], "Host", HOST_IN_PATH)
+        for verb in VERBS
+    ),
+]

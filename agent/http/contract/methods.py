@@ -1,0 +1,165 @@
+"""OpenAPI's operations, the methods of a path: one that reads, or one that changes something."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from agent.http.contract.values import Json, array, boolean, ref, text
+
+JSON = "application/json"
+SCRIPT = "text/x-shellscript"
+TEXT_OF_SCRIPT: Json = {SCRIPT: {"schema": text()}}
+TAGS = ("hosts", "networks", "operations", "agent")
+
+# The statuses of errors: of every operation, of one that runs commands, and of a change.
+_ALWAYS = (401, 403, 413, 421, 500)
+_COMMANDS = (*_ALWAYS, 503, 504)
+_CHANGE = (*_COMMANDS, 400, 409, 507)
+_READ = {"operations": (*_ALWAYS, 503), "agent": _ALWAYS}
+
+
+class Method(NamedTuple):
+    """A method of a path, its name in lower case, with what the document says of it."""
+
+    path: str
+    name: str
+    operation: Json
+
+
+def in_path(name: str, description: str, example: str, schema: Json | None = None) -> Json:
+    """A part of the path. schema: what it may be, None for the name of something that exists."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema or text(minLength=1),
+        "example": example,
+    }
+
+
+def in_query(name: str, description: str, schema: Json) -> Json:
+    """A parameter of the query, which may be left out."""
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _in_header(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+DRY_RUN = in_query("dry_run", "change nothing, and answer the plan", boolean())
+_PREFER = _in_header(
+    "Prefer",
+    "`respond-async` (RFC 7240) to be answered with 202 as soon as it is planned",
+    text(examples=["respond-async"]),
+)
+_REQUEST_ID = _in_header(
+    "X-Request-ID",
+    "an id for the log, at most 128 letters, digits and . _ : -; any other is replaced",
+    text(),
+)
+
+
+def one(name: str) -> Json:
+    """The content of an answer that is one thing, in JSON. name: of its schema."""
+    return {JSON: {"schema": ref(name)}}
+
+
+def many(name: str) -> Json:
+    """The content of an answer that is a list, in JSON. name: of the schema of each."""
+    return {JSON: {"schema": array(ref(name))}}
+
+
+def body(name: str, example: Json) -> Json:
+    """The body of a request. name: of its schema."""
+    return {"required": True, "content": {JSON: {"schema": ref(name), "example": example}}}
+
+
+def link(operation: str, names: dict[str, str], **more: Any) -> Json:
+    """A link to an operation, by its id. names: each parameter of its path, and its value."""
+    return {"operationId": operation, "parameters": names, **more}
+
+
+def answer(description: str, content: Json, *headers: str, **more: Any) -> Json:
+    """An answer. headers: those that it has besides the request's id."""
+    refs = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *headers)}
+    return {"description": description, "headers": refs, "content": content, **more}
+
+
+def read(route: str, id_: str, summary: str, content: Json, *asked: Json, **more: Any) -> Method:
+    """A method that changes nothing.
+
+    route: GET and the path. id_: OpenAPI's operationId. content: of the 200. asked: the
+    parameters. more: what else the operation has.
+    """
+    places = {each["in"] for each in asked}
+    statuses = [*_READ.get(_tag(route), _COMMANDS)]
+    statuses += [status for where, status in (("path", 404), ("query", 400)) if where in places]
+    answers = {"200": answer("It is this.", content), **_errors(statuses)}
+    return _method(
+        route, operationId=id_, summary=summary, parameters=asked, responses=answers, **more
+    )
+
+
+def change(
+    route: str,
+    id_: str,
+    summary: str,
+    shown: str,
+    *asked: Json,
+    further: Json | None = None,
+    **more: Any,
+) -> Method:
+    """A method that changes something, or with a dry run only shows its plan.
+
+    route: the method and the path; a POST makes what need not be there. id_: OpenAPI's
+    operationId. shown: the schema of what is answered when it is done, by its name. asked: the
+    parameters of the path. further: links to what can be asked next. more: what else the
+    operation has.
+    """
+    done = {JSON: {"schema": {"anyOf": [ref(shown), ref("Plan"), ref("Done")]}}, **TEXT_OF_SCRIPT}
+    answers = {
+        "200": answer(
+            "It is done; or with `dry_run=true`, this is the plan.",
+            done,
+            "X-Operation-ID",
+            links={**_TO_OPERATION, **(further or {})},
+        ),
+        "202": answer(
+            "`Prefer: respond-async`: it is planned, and will be done.",
+            one("OperationBegun"),
+            *("X-Operation-ID", "Location", "Preference-Applied"),
+            links=_TO_OPERATION,
+        ),
+        **_errors(_CHANGE if route.startswith("POST ") else (*_CHANGE, 404)),
+    }
+    asked = (*asked, DRY_RUN, _PREFER)
+    return _method(
+        route, operationId=id_, summary=summary, parameters=asked, responses=answers, **more
+    )
+
+
+_TO_OPERATION = {
+    "operation": link(
+        "getOperation",
+        {"operation": "$response.header.X-Operation-ID"},
+        description="What was run for it.",
+    )
+}
+
+
+def _method(route: str, parameters: Iterable[Json], **more: Any) -> Method:
+    method, _, path = route.partition(" ")
+    operation = {"tags": [_tag(path)], "parameters": [*parameters, _REQUEST_ID], **more}
+    return Method(path, method.lower(), operation)
+
+
+def _tag(route: str) -> str:
+    """What a route is listed under: the last kind of thing that its path names."""
+    return next((part for part in reversed(route.split("/")) if part in TAGS), "agent")
+
+
+def _errors(statuses: Iterable[int]) -> Json:
+    return {
+        str(status): {"$ref": f"#/components/responses/Problem{status}"}
+        for status in sorted(statuses)
+    }

@@ -1,0 +1,100 @@
+"""Networks: the body that makes one, what answers about them hold, and their methods."""
+
+from typing import Any
+
+from agent.errors import InvalidRequest
+from agent.http.contract.methods import Method, body, change, in_path, link, many, one, read
+from agent.http.contract.names import NETWORK_NAME, name_errors
+from agent.http.contract.validator import plain, schema_errors, unique
+from agent.http.contract.values import Json, array, enum, integer, record, text, uuid
+from agent.plans.networks import NetworkRequest
+
+NETWORK = record(
+    {
+        # An Open vSwitch bridge is a network device: 15 characters.
+        "bridge": text(
+            "an Open vSwitch bridge that is there", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$"
+        ),
+        "vlan": integer("the tag of the access ports", 1, 4094),
+    }
+)
+_ROW = {
+    "name": text("the libvirt network's name"),
+    "state": enum(["active", "inactive"]),
+    "autostart": enum(["yes", "no"], "whether it starts with the hypervisor"),
+    "persistent": enum(["yes", "no"], "whether it is there after a reboot"),
+}
+_PORT = {"host": text(), "mac": text(), "port": text(null=True)}
+
+SCHEMAS: Json = {
+    "NetworkRequest": NETWORK,
+    "NetworkRow": record(_ROW),
+    "Network": record(
+        {
+            **_ROW,
+            "id": uuid("the libvirt UUID"),
+            "bridge": text(null=True),
+            "vlan": integer(null=True),
+            "ports": array(record(_PORT), "the cards that are on it now"),
+        }
+    ),
+    "NetworkDeleted": record({"id": uuid(), "name": text()}),
+}
+
+
+def network_request(name: str, given: Any) -> NetworkRequest:
+    """Read the body of a POST of a network; raises InvalidRequest that names every field."""
+    what = "letters, digits and . _ : -, not starting with - or ."
+    errors = [*name_errors(name, NETWORK_NAME, what), *schema_errors(NETWORK, given)]
+    if errors:
+        raise InvalidRequest(unique(errors))
+    return NetworkRequest(name=name, **plain(given))
+
+
+def _methods(
+    path: str, under: str = "", alias: str = "", above: tuple[Json, ...] = ()
+) -> list[Method]:
+    """The methods of a network at a path. under, alias: what their ids and summaries say more."""
+    there = in_path("network", "the network's name", "vlan10")
+    new = in_path("network", "the new network's name", "vlan10", NETWORK_NAME)
+    names = {each["name"]: f"$request.path.{each['name']}" for each in (*above, there)}
+    return [
+        read(
+            f"GET {path}",
+            f"get{under}Network",
+            f"Show a network.{alias}",
+            one("Network"),
+            *above,
+            there,
+        ),
+        change(
+            f"POST {path}",
+            f"create{under}Network",
+            f"Make a network, active now and after every reboot.{alias}",
+            "Network",
+            *above,
+            new,
+            requestBody=body("NetworkRequest", {"bridge": "br0", "vlan": 10}),
+            further={word: link(f"{word}{under}Network", names) for word in ("get", "delete")},
+        ),
+        change(
+            f"DELETE {path}",
+            f"delete{under}Network",
+            f"Remove a network that no host uses.{alias}",
+            "NetworkDeleted",
+            *above,
+            there,
+        ),
+    ]
+
+
+METHODS = [
+    *_methods(
+        "/hosts/{name}/networks/{network}",
+        "Host",
+        " The same as /networks/{network}.",
+        (in_path("name", "a host's name, which says nothing", "ns.example.com"),),
+    ),
+    read("GET /networks", "listNetworks", "List all networks, active or not.", many("NetworkRow")),
+    *_methods("/networks/{network}"),
+]

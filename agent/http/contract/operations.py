@@ -1,0 +1,124 @@
+"""Operations in the journal, and the plans that they carry out: what answers hold, and methods."""
+
+from agent.http.contract.methods import TEXT_OF_SCRIPT, in_path, in_query, many, one, read
+from agent.http.contract.values import (
+    Json,
+    array,
+    boolean,
+    enum,
+    integer,
+    number,
+    or_null,
+    record,
+    ref,
+    text,
+    time,
+    uuid,
+)
+from agent.operations.operation import STATUSES
+
+QUERY = (
+    in_query("host", "only those about this host", text()),
+    in_query("network", "only those about this network", text()),
+    in_query("status", "only those of this status", text(enum=list(STATUSES))),
+    in_query("before", "only those of a lower `number`", integer(least=1, most=1 << 62)),
+    in_query("limit", "how many at most, 50 by default", integer(least=1, most=500)),
+)
+
+_COMMAND = {
+    "argv": array(text()),
+    "stdin": text(null=True),
+    "shell": text("the command as a line to paste"),
+}
+_STEP = {
+    "does": text(),
+    "command": ref("Command"),
+    "undo": array(ref("Command"), "what takes the step back"),
+}
+_INSTALL = {"host": text(), "domain": uuid(), "location": text(null=True)}
+_RUN = {
+    "step": integer("of the plan, from 0", 0),
+    "undo": boolean("whether it took the step back"),
+    **_COMMAND,
+    "began": time(),
+    "seconds": number(null=True),
+    "exit_code": integer("negative for a signal; null while it runs, or killed", null=True),
+    "ok": boolean("whether it did what it was for, or found it done", null=True),
+    "stdout": text(null=True),
+    "stderr": text(null=True),
+    "error": text("why it did not end by itself", null=True),
+}
+_REQUEST = {
+    "method": text(),
+    "path": text(),
+    "body": {"description": "as its client sent it"},
+    "request_id": text(),
+    "client": text("the address", null=True),
+}
+_ROW = {
+    "id": uuid(),
+    "number": integer("its place in the journal", 1),
+    "does": text("what it does, in a few words"),
+    "host": text("the host that it is about", null=True),
+    "network": text("or the network", null=True),
+    "status": enum(STATUSES),
+    "began": time(),
+    "ended": time(null=True),
+    "steps": integer("of the plan", 0),
+    "steps_done": integer(least=0),
+    "undo_commands": integer("how many were run", 0),
+    "request": record(_REQUEST),
+    "error": {
+        "type": ["object", "null"],
+        "description": "as its client was told",
+    },
+}
+
+SCHEMAS: Json = {
+    "Done": record(
+        {"name": text(), "operation": uuid()},
+        description="a change that is done, and could not be shown",
+    ),
+    "Command": record(
+        {
+            **_COMMAND,
+            "tolerates": array(text(), "texts on stderr that say that nothing was left to do"),
+        }
+    ),
+    "Plan": record(
+        {
+            "does": text("what the change is, in a few words"),
+            "steps": array(record(_STEP)),
+            "install": or_null(record(_INSTALL), "what goes on after it"),
+            "leave": boolean("whether a crash leaves it as it is"),
+        }
+    ),
+    "OperationRow": record(_ROW),
+    "Operation": record(
+        {**_ROW, "plan": ref("Plan"), "commands": array(record(_RUN), "what was run")},
+        {"phase": text("what virt-install says that it is at", null=True)},
+    ),
+    "OperationBegun": {
+        "anyOf": [
+            ref("Operation"),
+            record({"id": uuid()}, description="one that the journal does not show now"),
+        ]
+    },
+}
+
+METHODS = [
+    read(
+        "GET /operations",
+        "listOperations",
+        "List what was changed, newest first.",
+        many("OperationRow"),
+        *QUERY,
+    ),
+    read(
+        "GET /operations/{operation}",
+        "getOperation",
+        "Show one change with every command.",
+        {**one("Operation"), **TEXT_OF_SCRIPT},
+        in_path("operation", "the operation's id", "0b4f5f0e-6f0c-4a5d-8f1e-3a1d6c1f7b11"),
+    ),
+]

@@ -1,0 +1,55 @@
+"""The agent itself: its health, what it measures, and its contract."""
+
+from agent.http.contract.methods import JSON, answer, in_path, one, read
+from agent.http.contract.values import Json, array, enum, integer, record, text
+
+_STATUS = enum(["ok", "failing"])
+_PART: Json = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {
+        "status": _STATUS,
+        "detail": text("why it is failing"),
+        "version": text(null=True),
+        "name": text(),
+        "capacity_bytes": integer(least=0),
+        "available_bytes": integer(least=0),
+        "unsettled": array(text(), "operations that did not come to an end yet"),
+        "command": text(),
+        "exit_code": integer(null=True),
+        "stderr": text(),
+    },
+}
+_PARTS = dict.fromkeys(("libvirt", "pool", "openvswitch", "journal"), _PART)
+
+SCHEMAS: Json = {"Health": record({"status": _STATUS, **_PARTS})}
+
+_HEALTH = read(
+    "GET /health",
+    "getHealth",
+    "Say whether libvirt, the pool, Open vSwitch and the journal answer.",
+    one("Health"),
+)
+_HEALTH.operation["responses"]["503"] = answer("One of them does not answer.", one("Health"))
+_PAGE = {"text/html": {"schema": text()}}
+
+METHODS = [
+    _HEALTH,
+    read(
+        "GET /metrics",
+        "getMetrics",
+        "What the agent counts and measures, for Prometheus.",
+        {"text/plain": {"schema": text()}, "application/openmetrics-text": {"schema": text()}},
+    ),
+    read(
+        "GET /openapi.json", "getOpenapi", "This document.", {JSON: {"schema": {"type": "object"}}}
+    ),
+    read("GET /docs", "getDocs", "This document for a person.", _PAGE),
+    read(
+        "GET /docs/{page}",
+        "getManualPage",
+        "A page of the manual.",
+        _PAGE,
+        in_path("page", "the page's name", "install"),
+    ),
+]
