@@ -232,7 +232,6 @@ _ROOM = re.compile(r"No space left on device|Cannot allocate memory|Disk quota e
 _TAKEN = re.compile(
     r"Guest name '.*' is already in use|domain '.*' already exists with uuid"
     r"|network '.*' already exists with uuid"
-    r"|storage volume '.*' exists already|volume target path '.*' already exists"
 )
 _LOCATION = re.compile(
     r"install location|installable distribution|Couldn't acquire|Couldn't find kernel"

@@ -24,7 +24,7 @@ _GIB = 1 << 30
 class Hosts:
     """The hosts of one hypervisor.
 
-    virt_type: answers "kvm" or "qemu", for new ones. new_uuid: makes their UUIDs.
+    virt_type: returns "kvm" or "qemu", for new ones. new_uuid: makes their UUIDs.
     journal: knows their installs.
     """
 
@@ -119,7 +119,7 @@ class Hosts:
             others = [definition for definition in every if definition.uuid != uuid]
             pool = self._hypervisor.pool()
             images = images_of_unknown_backing(others, pool)
-            disks = disks_to_delete(name, own, others, pool, self._hypervisor.image_backing(images))
+            disks = disks_to_delete(own, others, pool, self._hypervisor.image_backing(images))
             told.update(
                 id=uuid,
                 name=name,
@@ -130,7 +130,7 @@ class Hosts:
                     if disk.kept is not None
                 ],
             )
-            return host_plans.delete(name, own, disks, self._config)
+            return host_plans.delete(own, disks, self._config)
 
         return Change((Claim("host", name),), plan, lambda: told)
 

@@ -113,8 +113,6 @@ def _lines(found: dict[str, Any]) -> list[str]:
     ]
     if found["error"]:
         lines.append(f"error      {found['error']['detail']}")
-        kept = found["error"].get("kept", ())
-        lines += [f"kept       {disk['disk']}: {disk['reason']}" for disk in kept]
     for command in found["commands"]:
         kind = "undo of step" if command["undo"] else "step"
         lines += ["", f"# {kind} {command['step'] + 1}: {_outcome(command)}", command["shell"]]

@@ -49,10 +49,7 @@ def replay(
         for number, step in steps:
             print(f"\n# {number} of {len(plan.steps)}: {step.does}\n{step.command}", flush=True)
             began.append(step)
-            problem = _run(runner, step.command)
-            if problem is not None:
-                if step.found_taken(problem):
-                    began.pop()
+            if not _run(runner, step.command):
                 print(f"\nstep {number} failed", flush=True)
                 break
         else:
@@ -77,20 +74,18 @@ def _take_back(
         return
     for command in commands:
         print(f"\n{command}", flush=True)
-        if _run(runner, command) is not None:
+        if not _run(runner, command):
             print("it failed; what it is for is left behind", flush=True)
 
 
-def _run(runner: TerminalRunner, command: Command) -> str | None:
-    """Run a command; answers what it said when it failed, None when it did what it is for."""
+def _run(runner: TerminalRunner, command: Command) -> bool:
+    """Run a command; returns whether it did what it is for."""
     try:
         result = runner.run(command.argv, command.stdin)
     except AgentError as error:
         print(error.detail, flush=True)
-        return error.detail
-    if result.exit_code == 0 or command.tolerated(result.stderr):
-        return None
-    return result.stderr
+        return False
+    return result.exit_code == 0 or command.tolerated(result.stderr)
 
 
 def _agrees(ask: Callable[[str], str], question: str, *, default: bool) -> bool:

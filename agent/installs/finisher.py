@@ -1,7 +1,7 @@
 """Ends installs: decides what one needs next by how its domain is, and does that."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from enum import Enum
 from typing import Any
 
@@ -77,7 +77,7 @@ class Finisher:
         self._start_plan = start_plan
 
     def proceed(self, install: dict[str, Any], look: InstallLook | None) -> bool | None:
-        """Do what an install needs next; answers whether it has ended, None to try again."""
+        """Do what an install needs next; returns whether it has ended, None to try again."""
         with trace.operation(install["id"]):
             return self._do_next(install, look)
 
@@ -124,7 +124,7 @@ class Finisher:
                 return None
             plan = self._start_plan(domain)
             self._journal.set_plan(operation, plan)
-            self._run(install, plan, range(len(plan.steps)))
+            self._run(install, plan)
         finally:
             self._locks.release(operation)
         return True
@@ -139,29 +139,24 @@ class Finisher:
                 return True
             plan = Plan.from_json(record["plan"])
             forward = [command for command in record["commands"] if not command["undo"]]
-            began = {command["step"] for command in forward}
-            ok = {command["step"] for command in forward if command["ok"]}
             # Not what comes before the start, which was for a host that is off; and nothing
             # when somebody else has started it.
-            starts = [index for index in began if plan.steps[index].undo]
-            first = min(starts, default=len(plan.steps))
-            left = [index for index in range(first, len(plan.steps)) if index not in ok]
-            self._run(install, plan, left)
+            starts = [each["step"] for each in forward if plan.steps[each["step"]].undo]
+            before = range(min(starts, default=len(plan.steps)))
+            self._run(install, plan, {*before, *(each["step"] for each in forward if each["ok"])})
         finally:
             self._locks.release(operation)
         return True
 
-    def _run(self, install: dict[str, Any], plan: Plan, indexes: Iterable[int]) -> None:
-        """Run steps of a start, and end its install by what comes of them.
+    def _run(self, install: dict[str, Any], plan: Plan, done: Collection[int] = ()) -> None:
+        """Run a start, but for the steps that are done, and end its install by what comes of it.
 
         Raises what says nothing about the host: the agent stops, or a daemon or the journal is
         away. The next look finds how far it came.
         """
         operation = install["id"]
         try:
-            for index in indexes:
-                command = plan.steps[index].command
-                self._steps.run(operation, self._steps.begin(operation, index, command), command)
+            self._steps.run(operation, plan, done)
         except (Interrupted, JournalFailed):
             raise
         except AgentError as error:
@@ -170,4 +165,4 @@ class Finisher:
             self._steps.undo(operation, plan, range(len(plan.steps)), twice=False)
             self._end(install, FAILED, f"it could not be started: {error.detail}")
         else:
-            self._end(install, DONE)
+            _log.info("install of %s is done", install["host"])

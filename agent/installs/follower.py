@@ -107,7 +107,7 @@ class Installs:
                     self._condition.wait_for(lambda: self._closed, _AGAIN_SECONDS)
 
     def _follow(self) -> bool:
-        """Look when it is due, until the event command ends; answers whether installs are left."""
+        """Look when it is due, until the event command ends; returns whether installs are left."""
         began = time.monotonic()
         dues = [began + seconds for seconds in _FIRST_LOOKS_SECONDS]
         while True:
@@ -141,7 +141,7 @@ class Installs:
             self._condition.notify_all()
 
     def _look(self) -> tuple[bool, bool]:
-        """Look at every install; answers whether some are left, and whether to look again soon."""
+        """Look at every install; returns whether some are left, and whether to look again soon."""
         try:
             installs = self._journal.installs()
             if not installs:

@@ -1,59 +1,94 @@
-"""Whether changes are taken now, and how many are at work."""
+"""Which changes are let in, and which of those that make something run now."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from agent.errors import AgentError, Stopping
+from agent.errors import AgentError, Stopping, TooMany
+
+# Each has a thread and, with a host, a virt-install.
+_MOST = 64
 
 
 class Admission:
-    """Lets changes in, unless all are refused for now, and counts those that are in."""
+    """Lets changes in, bounds how many make something at once, and knows when none is left.
 
-    def __init__(self) -> None:
-        self._idle = threading.Condition()
-        self._active = 0
+    making: how many of those that make something run at once. waiting: how many more may wait
+    for their turn; they get it in the order in which they came.
+    """
+
+    def __init__(self, making: int = _MOST, waiting: int = _MOST) -> None:
+        self._making = making
+        self._waiting = waiting
+        self._changed = threading.Condition()
+        self._active: set[str] = set()
+        # Those that make something, in the order in which they came: the first ones run.
+        self._queue: list[str] = []
         self._refusal: AgentError | None = None
 
     @property
     def active(self) -> int:
         """How many changes are in."""
-        return self._active
+        return len(self._active)
 
-    def suspend(self, refusal: AgentError) -> None:
-        """Let no more in until `resume`: each is refused with that error."""
-        with self._idle:
-            self._refusal = refusal
+    def enter(self, operation: str, makes: bool) -> bool:
+        """Let a change in until `leave`; returns whether it has to wait for its turn.
 
-    def resume(self) -> None:
-        """Let changes in again, unless they are refused because the agent is stopping."""
-        with self._idle:
-            if not isinstance(self._refusal, Stopping):
-                self._refusal = None
-
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Be in for the length of the block; raises the refusal."""
-        self.enter()
-        try:
-            yield
-        finally:
-            self.leave()
-
-    def enter(self) -> None:
-        """Be in until `leave`; raises the refusal."""
-        with self._idle:
+        Raises what all are refused with for now, and TooMany.
+        """
+        with self._changed:
             if self._refusal is not None:
                 raise type(self._refusal)(self._refusal.detail)
-            self._active += 1
+            if len(self._active) >= _MOST:
+                raise TooMany(f"{_MOST} operations run already; ask again later")
+            if makes:
+                if len(self._queue) >= self._making + self._waiting:
+                    raise TooMany(
+                        f"{self._making} changes that make something run and {self._waiting} wait"
+                        " for their turn, which is as many as may; ask again later"
+                    )
+                self._queue.append(operation)
+            self._active.add(operation)
+            return makes and not self._has_turn(operation)
 
-    def leave(self) -> None:
-        """Be in no longer."""
-        with self._idle:
-            self._active -= 1
-            self._idle.notify_all()
+    def wait(self, operation: str) -> None:
+        """Wait for the turn of a change; raises Stopping when the agent stops before it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_turn(operation) or self._stops())
+            if not self._has_turn(operation):
+                raise Stopping(
+                    "the agent is stopping, and nothing was done; ask again when it is back"
+                )
+
+    def leave(self, operation: str) -> None:
+        """A change has ended; its turn is the next one's."""
+        with self._changed:
+            self._active.remove(operation)
+            if operation in self._queue:
+                self._queue.remove(operation)
+            self._changed.notify_all()
+
+    def suspend(self, refusal: AgentError) -> None:
+        """Let no more in until `resume`: each is refused with that error.
+
+        With Stopping, those that wait for their turn are refused as well, and there is no way
+        back.
+        """
+        with self._changed:
+            self._refusal = refusal
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        """Let changes in again, unless the agent is stopping."""
+        with self._changed:
+            if not self._stops():
+                self._refusal = None
 
     def idle(self, seconds: float) -> bool:
-        """Wait until none is in, so long at most; answers whether none is."""
-        with self._idle:
-            return self._idle.wait_for(lambda: not self._active, seconds)
+        """Wait until none is in, so long at most; returns whether none is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._active, seconds)
+
+    def _has_turn(self, operation: str) -> bool:
+        return operation in self._queue[: self._making]
+
+    def _stops(self) -> bool:
+        return isinstance(self._refusal, Stopping)

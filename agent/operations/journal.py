@@ -90,7 +90,7 @@ class Journal:
             db.execute("update operations set status = ? where id = ?", (RUNNING, operation))
 
     def begin_step(self, operation: str, step: int, command: Command, undo: bool) -> int:
-        """Write down a command that is about to run; answers its number in the operation.
+        """Write down a command that is about to run; returns its number in the operation.
 
         step: the step of the plan that it belongs to, from 0. undo: it takes that back.
         """

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from agent.errors import LeftOver
@@ -12,16 +12,13 @@ from agent.tools.run import OPERATION_VARIABLE
 
 # virt-install takes back what it has fetched on SIGINT, for which it gets this long.
 _GRACE_SECONDS = 5.0
-# How long a command of the agent before this one may take to say how it ends: it takes far less,
-# unless it hangs.
-_LAST_WORDS_SECONDS = 2.0
 _PROC = Path("/proc")
 # Where virt-install keeps a kernel and an initrd until the domain has read them.
 _FETCHED = Path("/var/lib/libvirt/boot")
 
 
 def end(operation: str) -> list[int]:
-    """End every process that was started for an operation; answers their ids.
+    """End every process that was started for an operation; returns their ids.
 
     They are known by their environment, so that no id is taken for that of another process.
     Raises LeftOver when one cannot be ended.
@@ -44,23 +41,8 @@ def end(operation: str) -> list[int]:
     return found
 
 
-def let_end(operation: str, awaited: Callable[[], bool]) -> None:
-    """Give the processes of an operation a moment for what is awaited of them."""
-    limit = time.monotonic() + _LAST_WORDS_SECONDS
-    while awaited() and _processes(operation) and time.monotonic() < limit:
-        time.sleep(0.02)
-
-
-def booted_at() -> float:
-    """When the kernel was started, in seconds since the epoch."""
-    for line in Path("/proc/stat").read_text().splitlines():
-        if line.startswith("btime "):
-            return float(line.split()[1])
-    return 0.0
-
-
 def remove_fetched(since: float) -> list[Path]:
-    """Remove what virt-installs that were killed had fetched; answers the files.
+    """Remove what virt-installs that were killed had fetched; returns the files.
 
     since: seconds since the epoch, before which files are none of an operation's.
     Their names say nothing of whose they are. A virt-install that ends by itself removes its

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from agent.errors import AgentError, Busy
+from agent.errors import AgentError, Busy, JournalFailed
 from agent.operations import leftovers, trace
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
@@ -55,7 +55,6 @@ class Settler:
         To be called before requests are answered. Raises JournalFailed without a journal.
         """
         operations = self._journal.unfinished()
-        self._steps.keep_records(operations)
         for operation in operations:
             record = self._journal.get(operation)
             if record is not None:
@@ -138,20 +137,17 @@ class Settler:
         operation = record["id"]
         plan = Plan.from_json(record["plan"])
         _log.info("operation %s was cut off, and is settled: %s", operation, plan.does)
-        self._steps.let_end(operation)
         ended = leftovers.end(operation)
+        if ended:
+            _log.info("operation %s: ended what still ran for it: %s", operation, ended)
         if plan.leave:
             # A person who asked for it sees the state that it is in, and can ask again.
             detail = "it was cut off: the agent ended while it ran; the host is as it was left"
             self._journal.end(operation, FAILED, {"detail": detail})
-            self._locks.release(operation)
-            return True
-        if ended:
-            _log.info("operation %s: ended what still ran for it: %s", operation, ended)
-        leftovers.remove_fetched(record["began"])
-        record = self._steps.recall(record)
-        status = self._settled_as(record, plan, undoing)
-        self._journal.end(operation, status, record["error"])
+            status = FAILED
+        else:
+            leftovers.remove_fetched(record["began"])
+            status = self._end(record, plan, undoing)
         if status == UNSETTLED:
             return False
         self._locks.release(operation)
@@ -160,45 +156,39 @@ class Settler:
         _log.info("operation %s is %s: %s", operation, status, plan.does)
         return True
 
-    def _settled_as(self, record: dict[str, Any], plan: Plan, undoing: bool) -> str:
-        operation = record["id"]
-        ownership = self._steps.ownership(record, seen=undoing)
+    def _end(self, record: dict[str, Any], plan: Plan, undoing: bool) -> str:
+        """Carry an operation on or take it back; returns the status that it has then."""
+        operation, error = record["id"], record["error"]
         forward = [command for command in record["commands"] if not command["undo"]]
+        began = {command["step"] for command in forward}
         ok = {command["step"] for command in forward if command["ok"]}
-        undoing = undoing or any(command["undo"] for command in record["commands"])
         makes = {index for index, step in enumerate(plan.steps) if step.undo}
-        # What ran before a reboot does not run now, whatever was made of it.
-        rebooted = record["began"] < leftovers.booted_at()
-        if not makes or (makes <= ok and not undoing and not rebooted):
+        undoing = undoing or any(command["undo"] for command in record["commands"])
+        if not makes or (makes <= ok and not undoing):
             try:
-                self._finish(operation, plan, ok)
-            except AgentError as error:
-                _log.warning("operation %s: %s", operation, error.detail)
-                record["error"] = told(error)
-                if not makes:
-                    return UNSETTLED
+                self._steps.run(operation, plan, ok)
+            except JournalFailed:
+                raise  # what was made is whole, and is tried again
+            except AgentError as failure:
+                _log.warning("operation %s: %s", operation, failure)
+                error = told(failure)
+                began = set(range(len(plan.steps)))
             else:
-                record["error"] = None
                 return DONE
-        taken = {
-            command["step"]
-            for command in forward
-            if not command["ok"]
-            and plan.steps[command["step"]].found_taken(command["stderr"] or "")
-        }
-        ownership.keep_taken(plan, taken)
-        began = {command["step"] for command in forward} - taken
-        left = self._steps.undo(operation, plan, began, twice=True, spares=ownership.spares)
-        if record["error"] is None:
+        left = self._steps.undo(operation, plan, began - _unsure(record) | ok, twice=True)
+        if error is None:
             did = "waited for its turn" if record["status"] == WAITING else "ran"
-            record["error"] = {"detail": f"it was cut off: the agent ended while it {did}"}
-        if ownership.kept:
-            kept = [{"disk": disk, "reason": why} for disk, why in ownership.kept.items()]
-            record["error"] = {**record["error"], "kept": kept}
-        return UNSETTLED if left else UNDONE
+            error = {"detail": f"it was cut off: the agent ended while it {did}"}
+        status = UNSETTLED if left or not makes else UNDONE
+        self._journal.end(operation, status, error)
+        return status
 
-    def _finish(self, operation: str, plan: Plan, ok: set[int]) -> None:
-        for index, step in enumerate(plan.steps):
-            if index not in ok:
-                number = self._steps.begin(operation, index, step.command)
-                self._steps.run(operation, number, step.command)
+
+def _unsure(record: dict[str, Any]) -> set[int]:
+    """The steps that make a volume which may be somebody else's.
+
+    Such are those of a journal from before volumes had UUIDs in their names: there a step has, as
+    `taken`, what virsh says of a name that is in use.
+    """
+    steps = record["plan"]["steps"]
+    return {i for i, step in enumerate(steps) if "exists already" in step.get("taken", ())}

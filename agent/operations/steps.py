@@ -1,43 +1,26 @@
-"""Runs the commands of plans, each written down before it begins and after it ended."""
+"""Runs the steps of plans, each command written down before it begins and after it ended."""
 
 import logging
 import re
 import threading
 from collections.abc import Callable, Collection, Iterable
-from contextlib import nullcontext
-from typing import Any
 
-from agent.errors import (
-    CommandFailed,
-    Interrupted,
-    JournalFailed,
-    command_failure,
-)
-from agent.operations import leftovers
+from agent.errors import AgentError, CommandFailed, Interrupted, JournalFailed, command_failure
 from agent.operations.journal import Journal
-from agent.operations.operation import Outcome
-from agent.operations.ownership import Ownership
+from agent.operations.operation import DONE, Outcome
 from agent.plans.plan import Plan
 from agent.tools.command import Command
-from agent.tools.commands.virsh import makes_volume
-from agent.tools.records import Records
 from agent.tools.run import Runner
 
 _log = logging.getLogger("agent.operation")
 
-_UNHEARD = "the agent ended before it did; this is what it said"
-
 
 class Steps:
-    """Runs commands of plans with a runner, and keeps a journal of them.
+    """Runs commands of plans with a runner, and keeps a journal of them."""
 
-    records: where those that make what goes by its name alone say how they end.
-    """
-
-    def __init__(self, runner: Runner, journal: Journal, records: Records | None = None) -> None:
+    def __init__(self, runner: Runner, journal: Journal) -> None:
         self._runner = runner
         self._journal = journal
-        self._records = records
         self._cut_off = threading.Event()
         self._phases: dict[str, str] = {}
 
@@ -50,139 +33,110 @@ class Steps:
         """What the command of an operation that runs now says that it is at."""
         return self._phases.get(operation)
 
-    def begin(self, operation: str, index: int, command: Command) -> int:
-        """Write down that a step begins; answers the number that `run` is given.
-
-        Raises JournalFailed, and Interrupted after `cut_off`: then nothing has begun.
-        """
-        if self._cut_off.is_set():
-            raise Interrupted(command.argv, None, "")
-        return self._journal.begin_step(operation, index, command, undo=False)
-
-    def run(self, operation: str, number: int, command: Command) -> None:
-        """Run a command that was written down under that number.
-
-        Raises the failure of the command; one that the command tolerates is none.
-        """
-        try:
-            outcome = self._outcome(operation, command, number)
-        except CommandFailed as error:
-            # It never ran, or was killed.
-            ended = Outcome(0.0, None, False, "", error.stderr, error.detail)
-            self._end(operation, number, ended)
-            raise
-        if outcome.ok:
-            self._end(operation, number, outcome)
-        else:
-            # The command's own failure says what may be undone: it comes first.
-            try:
-                self._end(operation, number, outcome)
-            except JournalFailed as error:
-                _log.error("operation %s: %s", operation, error.detail)
-            raise command_failure(command.argv, outcome.exit_code or 0, outcome.stderr)
-
-    def keep_records(self, operations: Collection[str]) -> None:
-        """Forget what commands of all other operations said."""
-        if self._records is not None:
-            self._records.keep_only(operations)
-
-    def let_end(self, operation: str) -> None:
-        """Give the commands of the agent before this one a moment, if they are to say their end."""
-        records = self._records
-        if records is not None and records.awaited(operation):
-            leftovers.let_end(operation, lambda: records.awaited(operation))
-
-    def recall(self, found: dict[str, Any]) -> dict[str, Any]:
-        """Write down how commands ended that the agent before this one did not live to hear.
-
-        found: an operation as the journal has it, of which nothing runs any more. Answers it as
-        the journal has it then.
-        """
-        if self._records is None:
-            return found
-        operation = found["id"]
-        for number, command in enumerate(found["commands"]):
-            out, err = self._records.said(operation, number)
-            if command["ok"] is None and (out or err):
-                # A virsh that failed says nothing but a newline on stdout.
-                ended = Outcome(0.0, None, bool(out.strip()), out, err, _UNHEARD)
-                self._journal.end_step(operation, number, ended)
-            self._records.forget(operation, number)
-        return self._journal.get(operation) or found
-
-    def ownership(self, found: dict[str, Any], *, seen: bool) -> Ownership:
-        """Tells what recovery may delete of an operation, as the journal has it.
-
-        seen: this agent has run it, and saw libvirt hang where it did.
-        """
-        seconds = None if seen else self._runner.limit("virsh")
-        return Ownership(self._runner, found["commands"], found["began"], seconds)
-
-    def undo(
+    def run(
         self,
         operation: str,
         plan: Plan,
-        began: Iterable[int],
-        *,
-        twice: bool,
-        spares: Callable[[int, Command], bool] = lambda index, command: False,
+        done: Collection[int] = (),
+        on_begin: Callable[[int], None] = lambda index: None,
+    ) -> None:
+        """Run the steps of a plan, in order, and write down that its operation is done.
+
+        done: the steps that are not to be run, by their place in the plan, from 0. on_begin:
+        called with the place of each that is.
+        Raises the failure of a step, after which no more are run, JournalFailed, and Interrupted
+        after `cut_off`.
+        """
+        for index, step in enumerate(plan.steps):
+            if index not in done:
+                if self._cut_off.is_set():
+                    raise Interrupted(step.command.argv, None, "")
+                on_begin(index)
+                self._run(operation, index, step.command, undo=False)
+        self._journal.end(operation, DONE)
+
+    def carry_out(self, operation: str, plan: Plan, done: Collection[int] = ()) -> None:
+        """Run the steps of a plan, or have every one that is done or began taken back.
+
+        Raises as `run` does; the error's `left_behind` holds the undo commands that failed, too.
+        """
+        began = set(done)
+        try:
+            self.run(operation, plan, done, began.add)
+        except BaseException as error:
+            left = self.undo(operation, plan, began, twice=was_killed(error))
+            if isinstance(error, AgentError):
+                error.left_behind = left
+            raise
+
+    def undo(
+        self, operation: str, plan: Plan, began: Iterable[int], *, twice: bool
     ) -> tuple[str, ...]:
-        """Take steps back, newest first; answers the commands that did not succeed.
+        """Take steps back, newest first; returns the commands that did not succeed.
 
         began: the steps, by their place in the plan, from 0.
         twice: a command was killed, and the daemon behind it may have gone on with what it
             asked for until now; what is gone already is not missed by the second pass.
-        spares: told a step and a command of its undo, whether that must not run.
         """
         commands = [
             (index, command)
             for index in sorted(began, reverse=True)
             for command in plan.steps[index].undo
         ]
+        left: list[str] = []
         for _ in range(2 if twice else 1):
             left = [
                 str(command)
                 for index, command in commands
-                if not self._undo(operation, index, command, spares)
+                if not self._undo(operation, index, command)
             ]
-        return tuple(left) if commands else ()
+        return tuple(left)
 
-    def _undo(
-        self, operation: str, index: int, command: Command, spares: Callable[[int, Command], bool]
-    ) -> bool:
+    def _undo(self, operation: str, index: int, command: Command) -> bool:
         try:
-            if spares(index, command):
-                return True
             try:
-                self._undo_once(operation, index, command)
+                self._run(operation, index, command, undo=True)
             except Interrupted:
                 # `cut_off` stops what runs once; what it hit here has to be run all the same.
-                self._undo_once(operation, index, command)
+                self._run(operation, index, command, undo=True)
         except Exception as error:
             _log.error("operation %s: an undo failed: %s: %s", operation, command, error)
             return False
         return True
 
-    def _undo_once(self, operation: str, index: int, command: Command) -> None:
+    def _run(self, operation: str, index: int, command: Command, *, undo: bool) -> None:
+        """Run one command of a step; raises its failure, unless it is one that it tolerates."""
+        number = None
         try:
-            number = self._journal.begin_step(operation, index, command, undo=True)
+            number = self._journal.begin_step(operation, index, command, undo)
         except JournalFailed as error:
+            if not undo:
+                raise
             # Better taken back and not written down than left behind.
             _log.error("operation %s: %s", operation, error.detail)
+        try:
             outcome = self._outcome(operation, command)
-            if not outcome.ok:
-                raise command_failure(
-                    command.argv, outcome.exit_code or 0, outcome.stderr
-                ) from None
+        except CommandFailed as error:
+            # It never ran, or was killed.
+            outcome = Outcome(0.0, None, False, "", error.stderr, error.detail)
+            self._end(operation, number, outcome)
+            raise
+        self._end(operation, number, outcome)
+        if not outcome.ok:
+            raise command_failure(command.argv, outcome.exit_code or 0, outcome.stderr)
+
+    def _end(self, operation: str, number: int | None, outcome: Outcome) -> None:
+        if number is None:
             return
-        self.run(operation, number, command)
+        try:
+            self._journal.end_step(operation, number, outcome)
+        except JournalFailed as error:
+            if outcome.ok:
+                raise
+            # The command's own failure comes first.
+            _log.error("operation %s: %s", operation, error.detail)
 
-    def _end(self, operation: str, number: int, outcome: Outcome) -> None:
-        self._journal.end_step(operation, number, outcome)
-        if self._records is not None:
-            self._records.forget(operation, number)
-
-    def _outcome(self, operation: str, command: Command, number: int | None = None) -> Outcome:
+    def _outcome(self, operation: str, command: Command) -> Outcome:
         def on_line(line: str) -> None:
             phase = re.split(r"\s{2,}|\r", line.strip())[0]
             if phase:
@@ -190,15 +144,14 @@ class Steps:
 
         # virt-install alone has something to say before its end.
         watch = on_line if command.argv[0] == "virt-install" else None
-        recorded = (
-            self._records.open(operation, number)
-            if self._records is not None and number is not None and makes_volume(command)
-            else nullcontext()
-        )
         try:
-            with recorded as record:
-                result = self._runner.run(command.argv, command.stdin, operation, watch, record)
+            result = self._runner.run(command.argv, command.stdin, operation, watch)
         finally:
             self._phases.pop(operation, None)
         ok = result.exit_code == 0 or command.tolerated(result.stderr)
         return Outcome(result.seconds, result.exit_code, ok, result.stdout, result.stderr)
+
+
+def was_killed(error: BaseException) -> bool:
+    """Whether the daemon behind a command may still be at work on what it asked for."""
+    return isinstance(error, CommandFailed) and error.exit_code is None

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from agent.hypervisor.facts import PoolFacts
 from agent.tools.parsers import libvirt_xml
 
+# What a file's name may have; a host's name is ASCII.
+_NAME_BYTES = 255
+
 
 @dataclass(frozen=True, slots=True)
 class DeletedDisk:
@@ -17,9 +20,15 @@ class DeletedDisk:
     kept: str | None
 
 
-def volume_name(host: str, index: int) -> str:
-    """The volume of a host's disk; 0 is sda."""
-    return f"{host}.{index}.qcow2"
+def volume_name(host: str, uuid: str, index: int) -> str:
+    """The volume of a host's disk; 0 is sda.
+
+    uuid: the host's, which makes the name the host's alone: no undo has to find out whose a
+    volume is. The host's name is for people who list the pool, and is cut where the whole
+    would pass the 255 bytes of a file's name.
+    """
+    end = f".{uuid}.{index}.qcow2"
+    return host[: _NAME_BYTES - len(end)] + end
 
 
 def pool_volume(disk: libvirt_xml.Disk, pool: PoolFacts) -> str | None:
@@ -48,7 +57,6 @@ def images_of_unknown_backing(domains: Sequence[libvirt_xml.Domain], pool: PoolF
 
 
 def disks_to_delete(
-    name: str,
     own: Sequence[libvirt_xml.Domain],
     others: Sequence[libvirt_xml.Domain],
     pool: PoolFacts,
@@ -62,33 +70,42 @@ def disks_to_delete(
     host, and volumes that another domain, volume or image still needs. Told as kept, too, are
     volumes of the host's naming that are none of its disks, such as those under a snapshot.
     """
+    host = own[0]
     found: dict[str, DeletedDisk] = {}
     for disk in (disk for definition in own for disk in definition.disks):
         volume = pool_volume(disk, pool)
         label = volume or disk.path or disk.volume
         if label is None:
             continue  # an empty drive
-        kept = _why_kept(name, disk, volume, pool.name)
+        kept = _why_kept(host, disk, volume, pool.name)
         if kept is None and volume is not None:
             kept = _why_needed(volume, others, pool, images or {})
         found.setdefault(label, DeletedDisk(disk.target, label, kept))
     for volume in pool.backing:
-        if volume not in found and _is_named_for(name, volume):
+        if volume not in found and is_named_for(host, volume):
             found[volume] = DeletedDisk("", volume, "no disk of the host is directly on it")
     return list(found.values())
 
 
-def _is_named_for(name: str, volume: str) -> bool:
-    return re.fullmatch(re.escape(name) + r"\.(0|[1-9][0-9]*)\.qcow2", volume) is not None
+def is_named_for(host: libvirt_xml.Domain, volume: str) -> bool:
+    """Whether a volume's name says that it was made for a host.
+
+    Hosts that were made before volumes had UUIDs in their names have `NAME.INDEX.qcow2`.
+    """
+    number = r"\.(0|[1-9][0-9]*)\.qcow2"
+    by_uuid, by_name = rf".+\.{host.uuid}{number}", re.escape(host.name) + number
+    return re.fullmatch(f"{by_uuid}|{by_name}", volume) is not None
 
 
-def _why_kept(name: str, disk: libvirt_xml.Disk, volume: str | None, pool: str) -> str | None:
+def _why_kept(
+    host: libvirt_xml.Domain, disk: libvirt_xml.Disk, volume: str | None, pool: str
+) -> str | None:
     """Why a disk is none that was made for the host, None when it is one."""
     if disk.device != "disk":
         return f"it is in a {disk.device} drive"
     if volume is None:
         return f"it is not in pool {pool}"
-    if not _is_named_for(name, volume):
+    if not is_named_for(host, volume):
         return "it was not made for this host"
     return None
 

@@ -9,10 +9,10 @@ from agent.errors import AlreadyExists, FieldError, InvalidRequest
 from agent.hypervisor.facts import NewHostFacts
 from agent.plans.disks import DeletedDisk, volume_name
 from agent.plans.plan import Install, Plan, Step
-from agent.tools.commands.files import delete_console_log
+from agent.tools.commands.files import absent, delete_console_log
 from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
-from agent.tools.commands.virsh import VOLUME_TAKEN, Virsh
-from agent.tools.commands.virt_install import TAKEN, Boot, Card, Disk, virt_install
+from agent.tools.commands.virsh import Virsh
+from agent.tools.commands.virt_install import Boot, Card, Disk, virt_install
 from agent.tools.parsers import libvirt_xml
 
 # The serial port of a PC, which is the one that libvirt logs.
@@ -55,26 +55,28 @@ def create(
     """Plan a new host.
 
     uuid: of the domain that will be. virt_type: "kvm" or "qemu".
-    Raises AlreadyExists when its name or one of its volumes' is taken, InvalidRequest when
-    the hypervisor has not what it asks for.
+    Raises AlreadyExists when its name is taken, InvalidRequest when the hypervisor has not what
+    it asks for.
     """
-    _refuse_taken(request, facts, config)
+    if request.name in facts.domains:
+        raise AlreadyExists(f"there is a host {request.name!r} already")
     networks = _networks(request, facts)
     virsh = Virsh(config.libvirt_uri)
     ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
-    volumes = [volume_name(request.name, index) for index in range(len(request.disks))]
+    volumes = [volume_name(request.name, uuid, index) for index in range(len(request.disks))]
     ports = [Port(port_name(uuid, index), network.vlan) for index, network in enumerate(networks)]
     tagged = [port for port, network in zip(ports, networks, strict=True) if network.openvswitch]
-    steps = [
+    log = console_log(config, uuid)
+    # Whoever runs the plan again by hand while its host lives must not come to the undo.
+    steps = [Step("see that this very host has not been made before", absent(log))]
+    steps += [
         Step(
             does=f"make disk {volume} of {size} GiB",
             command=virsh.vol_create_as(config.pool, volume, size),
             undo=(virsh.vol_delete(config.pool, volume),),
-            taken=VOLUME_TAKEN,
         )
         for volume, size in zip(volumes, request.disks, strict=True)
     ]
-    log = console_log(config, uuid)
     steps.append(
         Step(
             does=f"define and start domain {request.name}",
@@ -101,7 +103,6 @@ def create(
                 *((ovs.del_ports([port.name for port in tagged]),) if tagged else ()),
                 delete_console_log(log),
             ),
-            taken=TAKEN,
         )
     )
     if tagged:
@@ -116,7 +117,6 @@ def create(
 
 
 def delete(
-    name: str,
     definitions: Sequence[libvirt_xml.Domain],
     disks: Sequence[DeletedDisk],
     config: Config,
@@ -126,7 +126,8 @@ def delete(
     definitions: the domain's own, the one that runs and the one that is kept.
     disks: what becomes of its disks, from `disks.disks_to_delete`.
     """
-    uuid = definitions[0].uuid
+    host = definitions[0]
+    name, uuid = host.name, host.uuid
     virsh = Virsh(config.libvirt_uri)
     log = console_log(config, uuid)
     ports = sorted(
@@ -137,15 +138,17 @@ def delete(
             if interface.port == port_name(uuid, index)
         }
     )
-    steps = [
-        # Volumes go by name: replayed when this domain is gone, they would be another host's.
-        Step(f"see that domain {name} is still the one that is meant", virsh.domstate(uuid)),
-        Step(f"stop domain {name}", virsh.destroy(uuid)),
-    ]
+    volumes = [disk.volume for disk in disks if disk.kept is None]
+    steps = []
+    if not all(uuid in volume for volume in volumes):
+        # Of a host that was made before volumes had UUIDs in their names: run again when this
+        # domain is gone, the plan would delete another's.
+        steps.append(
+            Step(f"see that domain {name} is still the one that is meant", virsh.domstate(uuid))
+        )
+    steps.append(Step(f"stop domain {name}", virsh.destroy(uuid)))
     steps += [
-        Step(f"delete disk {disk.volume}", virsh.vol_delete(config.pool, disk.volume))
-        for disk in disks
-        if disk.kept is None
+        Step(f"delete disk {volume}", virsh.vol_delete(config.pool, volume)) for volume in volumes
     ]
     if ports:
         ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
@@ -154,18 +157,6 @@ def delete(
         steps.append(Step("delete its console log", delete_console_log(log)))
     steps.append(Step(f"undefine domain {name}", virsh.undefine(uuid)))
     return Plan(f"delete host {name}", tuple(steps))
-
-
-def _refuse_taken(request: HostRequest, facts: NewHostFacts, config: Config) -> None:
-    if request.name in facts.domains:
-        raise AlreadyExists(f"there is a host {request.name!r} already")
-    for index in range(len(request.disks)):
-        volume = volume_name(request.name, index)
-        if volume in facts.volumes:
-            raise AlreadyExists(
-                f"there is a volume {volume!r} in pool {config.pool!r} already, which is not"
-                " taken over; delete it or choose another name for the host"
-            )
 
 
 def _networks(request: HostRequest, facts: NewHostFacts) -> list[libvirt_xml.Network]:

@@ -12,20 +12,14 @@ class Step:
     """One command of a plan and what takes it back.
 
     does: what the step is for, in a few words for a person.
-    undo: the commands that take the step back, in the order to run them. They may
-        only touch what this step made, and must do no harm when it made nothing.
-    taken: texts on stderr with which a failure means that the name belongs to
-        somebody else: then nothing was made here, and the undo must not run.
+    undo: the commands that take the step back, in the order to run them. They address what
+        this step makes by a UUID that the plan chose, so they find that or nothing, however
+        far the step came.
     """
 
     does: str
     command: Command
     undo: tuple[Command, ...] = ()
-    taken: tuple[str, ...] = ()
-
-    def found_taken(self, stderr: str) -> bool:
-        """Whether a failure that said this means that the name is somebody else's."""
-        return any(text in stderr for text in self.taken)
 
     def to_json(self) -> dict[str, Any]:
         """The step as plain values."""
@@ -33,14 +27,13 @@ class Step:
             "does": self.does,
             "command": self.command.to_json(),
             "undo": [command.to_json() for command in self.undo],
-            "taken": list(self.taken),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Step":
         """The step that `to_json` wrote."""
         undo = tuple(Command.from_json(command) for command in value["undo"])
-        return cls(value["does"], Command.from_json(value["command"]), undo, tuple(value["taken"]))
+        return cls(value["does"], Command.from_json(value["command"]), undo)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,12 @@ from typing import Any
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
 
-# How both of the functions below begin: the texts, and what the command says on stderr.
-_RUN = r"""  texts=
+_UNLESS = r"""exec 3>&1
+
+# unless TEXT... -- COMMAND...: runs a command; when it fails with one of the texts among its
+# messages, there was nothing left to do, and that is no failure.
+unless() {
+  texts=
   while [ "$1" != -- ]; do
     texts="$texts$1
 "
@@ -21,43 +25,14 @@ _RUN = r"""  texts=
   else
     status=$?
   fi
-"""
-_UNLESS = (
-    r"""
-# unless TEXT... -- COMMAND...: runs a command; when it fails with one of the texts among its
-# messages, there was nothing left to do, and that is no failure.
-unless() {
-"""
-    + _RUN
-    + r"""  if says "$said" "$texts"; then return 0; fi
-  printf '%s\n' "$said" >&2
-  return "$status"
-}
-"""
-)
-_TAKEN = (
-    r"""
-# taken TEXT... -- COMMAND...: runs a command; when it fails with one of the texts among its
-# messages, the name is somebody else's, and this step is not undone.
-taken() {
-"""
-    + _RUN
-    + r"""  printf '%s\n' "$said" >&2
-  if says "$said" "$texts"; then began=$((began - 1)); fi
-  return "$status"
-}
-"""
-)
-_SAYS = r"""
-# says MESSAGES TEXTS: whether one of the texts, a line each, is among the messages.
-says() {
   while IFS= read -r text; do
     case $text in '') continue ;; esac
-    case $1 in *"$text"*) return 0 ;; esac
-  done <<says_end
-$2
-says_end
-  return 1
+    case $said in *"$text"*) return 0 ;; esac
+  done <<unless_end
+$texts
+unless_end
+  printf '%s\n' "$said" >&2
+  return "$status"
 }
 """
 _TRAP = r"""
@@ -104,12 +79,8 @@ def operation_script(found: dict[str, Any], first: int = 1) -> str:
 
 def _parts(plan: Plan, comments: Sequence[str], first: int) -> Iterator[str]:
     numbered = list(enumerate(plan.steps, 1))[first - 1 :]
-    steps = [step for _, step in numbered]
-    undoes = any(step.undo for step in steps)
-    commands = [step.command for step in steps]
-    commands += [command for step in steps for command in step.undo]
-    tolerates = any(command.tolerates for command in commands)
-    takes = any(step.taken for step in steps)
+    undoes = any(step.undo for _, step in numbered)
+    commands = [command for _, step in numbered for command in (step.command, *step.undo)]
     yield "#!/bin/sh\n"
     for line in (plan.does, *comments):
         yield f"# {_one_line(line)}\n"
@@ -117,21 +88,15 @@ def _parts(plan: Plan, comments: Sequence[str], first: int) -> Iterator[str]:
     # What a client sent is quoted to be taken as it is, dollar signs and all.
     yield "# shellcheck disable=SC2016\n"
     yield "set -eu\nLC_ALL=C.UTF-8\nexport LC_ALL\nunset LANGUAGE\n"
-    if tolerates or takes:
-        yield "exec 3>&1\n" + _SAYS
-    if tolerates:
+    if any(command.tolerates for command in commands):
         yield _UNLESS
-    if takes:
-        yield _TAKEN
-    if undoes or takes:
-        yield f"\nbegan={first - 1}\n"
     if undoes:
-        yield "".join(_undo(numbered)) + _TRAP
+        yield f"\nbegan={first - 1}\n{''.join(_undo(numbered))}{_TRAP}"
     for number, step in numbered:
         yield f"\n# {number} of {len(plan.steps)}: {_one_line(step.does)}\n"
         if undoes:
             yield f"began={number}\n"
-        yield _line(step.command, step.taken) + "\n"
+        yield _line(step.command) + "\n"
 
 
 def _undo(numbered: Sequence[tuple[int, Step]]) -> Iterator[str]:
@@ -146,9 +111,7 @@ def _undo(numbered: Sequence[tuple[int, Step]]) -> Iterator[str]:
     yield "}\n"
 
 
-def _line(command: Command, taken: Sequence[str] = (), after: str = "") -> str:
-    if taken:
-        return command.shell(f"taken {shlex.join(taken)} -- ", after)
+def _line(command: Command, after: str = "") -> str:
     if command.tolerates:
         return command.shell(f"unless {shlex.join(command.tolerates)} -- ", after)
     return command.shell(after=after)

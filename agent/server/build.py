@@ -18,13 +18,12 @@ from agent.hypervisor.kept_virsh import Warm
 from agent.hypervisor.virtualisation import VirtType
 from agent.installs.follower import Installs
 from agent.networks import Networks
+from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Locks
 from agent.operations.recovery import Settler
 from agent.operations.steps import Steps
-from agent.operations.turns import Turns
-from agent.tools.records import Records
 from agent.tools.run import Runner
 
 # Who asks for health waits for it, and wants to hear of a daemon that hangs.
@@ -57,7 +56,7 @@ def build(config: Config) -> Agent:
         count=config.journal_operations,
         on_end=metrics.operation,
     )
-    steps = Steps(runner, journal, Records(Path(config.state_dir) / "records"))
+    steps = Steps(runner, journal)
     locks = Locks()
     virt_type = VirtType(runner, config)
     warm = Warm(runner, config)
@@ -65,8 +64,8 @@ def build(config: Config) -> Agent:
     hosts = Hosts(hypervisor, config, virt_type, journal)
     installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
     settler = Settler(steps, journal, locks, installs.wake)
-    turns = Turns(config.creates, config.creates_waiting)
-    executor = Executor(steps, journal, locks, settler.add, installs.wake, turns)
+    admission = Admission(config.creates, config.creates_waiting)
+    executor = Executor(steps, journal, locks, settler.add, installs.wake, admission)
     consoles = Consoles(hypervisor, config)
     door = Door(config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agent.errors import CommandTimeout, Interrupted, ToolMissing
 from agent.tools.command import Result
-from agent.tools.records import Record
 
 _log = logging.getLogger("agent.command")
 
@@ -56,7 +55,6 @@ class Runner:
         stdin: str | None = None,
         operation: str | None = None,
         on_line: Callable[[str], None] | None = None,
-        record: Record | None = None,
     ) -> Result:
         """Run one command to its end, whatever its exit code is.
 
@@ -64,7 +62,6 @@ class Runner:
         operation: the id that the command and all it starts have in their environment, by
             which they are found when they outlive the agent.
         on_line: called in a thread of its own with each line of its stdout as it comes.
-        record: the files that it says to what it says, in place of pipes; not with `on_line`.
         Raises ToolMissing when it cannot be started, CommandTimeout when it had to be
         killed at its time limit, Interrupted when `interrupt` killed it.
         """
@@ -72,18 +69,12 @@ class Runner:
         began = time.monotonic()
         interrupts = self._interrupts
         try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE if record is None else record.stdout,
-                stderr=subprocess.PIPE if record is None else record.stderr,
-                env=environment(operation),
-                cwd="/",
-                process_group=0,
+            process = _start(
+                argv, operation, subprocess.DEVNULL if stdin is None else subprocess.PIPE
             )
-        except OSError as error:
+        except ToolMissing:
             self.ended(argv, began, "missing", change=operation is not None)
-            raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
+            raise
         with self._lock:
             self._running.add(process)
             if interrupts != self._interrupts:
@@ -103,8 +94,6 @@ class Runner:
                 interrupted = process in self._interrupted
                 self._interrupted.discard(process)
                 self._lock.notify_all()
-        if record is not None:
-            out, err = record.read()
         if interrupted or not ended:
             code, outcome = None, "interrupted" if interrupted else "timeout"
         else:
@@ -134,17 +123,9 @@ class Runner:
         stdout. on_end: called there when it has ended, or could not be started.
         """
         try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment(operation),
-                cwd="/",
-                process_group=0,
-            )
-        except OSError as error:
-            _log.warning("%s: %s", argv[0], error.strerror)
+            process = _start(argv, operation, stderr=subprocess.DEVNULL)
+        except ToolMissing as error:
+            _log.warning("%s", error.detail)
             on_end()
             yield
             return
@@ -174,19 +155,7 @@ class Runner:
         variables beside those of every command.
         Raises ToolMissing when it cannot be started.
         """
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=stdout,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env={**environment(operation), **more},
-                cwd="/",
-                process_group=0,
-            )
-        except OSError as error:
-            raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
+        process = _start(argv, operation, subprocess.PIPE, stdout, more=more)
         for pipe in (process.stdin, process.stderr):
             if pipe is not None:
                 os.set_blocking(pipe.fileno(), False)
@@ -195,7 +164,7 @@ class Runner:
         return process
 
     def close(self, process: "subprocess.Popen[bytes]") -> bool:
-        """Kill what `open` started; answers whether `interrupt` did before."""
+        """Kill what `open` started; returns whether `interrupt` did before."""
         if process.poll() is None:
             signal_group(process, signal.SIGKILL)
         process.wait()
@@ -217,7 +186,7 @@ class Runner:
         *,
         change: bool = False,
     ) -> float:
-        """Log and count a command that has ended; answers the seconds that it took.
+        """Log and count a command that has ended; returns the seconds that it took.
 
         began: on the monotonic clock. outcome: one of OUTCOMES. exit_code: None when it did
         not end by itself. change: whether it is an operation's. Those of reads are logged as
@@ -278,6 +247,29 @@ def environment(operation: str | None) -> dict[str, str]:
     return told
 
 
+def _start(
+    argv: Sequence[str],
+    operation: str | None,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    more: Mapping[str, str] | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start a command in a process group of its own; raises ToolMissing."""
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**environment(operation), **(more or {})},
+            cwd="/",
+            process_group=0,
+        )
+    except OSError as error:
+        raise ToolMissing(argv, None, f"{argv[0]}: {error.strerror}") from error
+
+
 def signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
     """Signal a process that leads its group, and the whole group, if there still is one."""
     with contextlib.suppress(ProcessLookupError):
@@ -295,7 +287,7 @@ def communicate(
     text = None if stdin is None else stdin.encode()
     try:
         out, err = process.communicate(text, timeout=limit)
-        return out or b"", err, True
+        return out, err, True
     except subprocess.TimeoutExpired:
         pass
     _log.warning("past its limit of %g s, killed: %s", limit, process.args)
@@ -307,7 +299,7 @@ def communicate(
         pass
     else:
         signal_group(process, signal.SIGKILL)
-        return out or b"", err, False
+        return out or b"", err or b"", False
     signal_group(process, signal.SIGKILL)
     try:
         out, err = process.communicate(timeout=GRACE_SECONDS)
@@ -317,7 +309,7 @@ def communicate(
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
-    return out or b"", err, False
+    return out or b"", err or b"", False
 
 
 class Lines:

@@ -16,8 +16,6 @@ from .web import Agent
 def _no_fetched_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a real virt-install fetched on this machine is none of these tests' business."""
     monkeypatch.setattr(leftovers, "_FETCHED", tmp_path / "fetched")
-    # The clocks of these tests stand long before this machine was started.
-    monkeypatch.setattr(leftovers, "booted_at", lambda: 0.0)
 
 
 @pytest.fixture

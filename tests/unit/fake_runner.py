@@ -14,7 +14,6 @@ from agent.operations.recovery import Settler
 from agent.operations.steps import Steps
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command, Result
-from agent.tools.records import Record
 
 
 class Commands:
@@ -42,7 +41,6 @@ class Commands:
         stdin: str | None = None,
         operation: str | None = None,
         on_line: Callable[[str], None] | None = None,
-        record: Record | None = None,
     ) -> Result:
         self.ran.append(Command(tuple(argv), stdin))
         self.operations.add(operation)
@@ -142,10 +140,10 @@ class World:
         return None
 
 
-def step(name: str, *, undo: bool = True, taken: tuple[str, ...] = ()) -> Step:
+def step(name: str, *, undo: bool = True) -> Step:
     """A step that does `do NAME`, undone by `undo NAME` and `clear NAME`."""
     undoes = (Command(("undo", name)), Command(("clear", name))) if undo else ()
-    return Step(f"step {name}", Command(("do", name)), undoes, taken)
+    return Step(f"step {name}", Command(("do", name)), undoes)
 
 
 def takes_back(*names: str) -> list[str]:
@@ -153,14 +151,9 @@ def takes_back(*names: str) -> list[str]:
     return [f"{word} {name}" for name in names for word in ("undo", "clear")]
 
 
-# Two steps that make something, unless they find the name taken, and two that make nothing.
+# Two steps that make something, and two that make nothing.
 CREATE = Plan(
     "create host a",
-    (
-        step("one", taken=("is taken",)),
-        step("two", taken=("is taken",)),
-        step("three", undo=False),
-        step("four", undo=False),
-    ),
+    (step("one"), step("two"), step("three", undo=False), step("four", undo=False)),
 )
 DELETE = Plan("delete host a", tuple(step(name, undo=False) for name in ("one", "two", "three")))

@@ -11,12 +11,14 @@ from .recorded import URI
 from .test_http_hosts import (
     BODY,
     HOST,
+    NOT_MADE,
     VIRT_INSTALL,
     WAIT,
     expect_delete_facts,
     expect_facts,
     vol_create_as,
     vol_delete,
+    volume,
 )
 from .test_http_networks import BODY as NETWORK_BODY
 from .test_http_networks import NAME as NETWORK
@@ -55,16 +57,15 @@ def _expect_unused_network(agent: Agent) -> None:
     agent.reads(EMPTY_LIST)
 
 
-def _delete_volume(index: int) -> Command:
-    return _virsh(*vol_delete(index), tolerates=("Storage volume not found",))
+def _delete_volume(name: str) -> Command:
+    return _virsh(*vol_delete(name), tolerates=("Storage volume not found",))
 
 
 def _make_volume(index: int) -> Step:
     return Step(
-        f"make disk {HOST}.{index}.qcow2 of 1 GiB",
+        f"make disk {volume(index)} of 1 GiB",
         _virsh(*vol_create_as(index)),
-        (_delete_volume(index),),
-        ("exists already", "already exists"),
+        (_delete_volume(volume(index)),),
     )
 
 
@@ -100,13 +101,13 @@ CREATE_HOST = Case(
     Plan(
         f"create host {HOST}",
         (
+            Step("see that this very host has not been made before", Command(NOT_MADE)),
             _make_volume(0),
             _make_volume(1),
             Step(
                 f"define and start domain {HOST}",
                 Command(VIRT_INSTALL),
                 (_STOP, _UNDEFINE, _DEL_PORTS, _DELETE_LOG),
-                ("is already in use",),
             ),
             Step("see that each access port has its VLAN tag", Command(WAIT)),
         ),
@@ -125,8 +126,8 @@ DELETE_HOST = Case(
                 _virsh("domstate", f"--domain={uuid(1)}"),
             ),
             Step(f"stop domain {HOST}", _STOP),
-            Step(f"delete disk {HOST}.0.qcow2", _delete_volume(0)),
-            Step(f"delete disk {HOST}.1.qcow2", _delete_volume(1)),
+            Step(f"delete disk {HOST}.0.qcow2", _delete_volume(f"{HOST}.0.qcow2")),
+            Step(f"delete disk {HOST}.1.qcow2", _delete_volume(f"{HOST}.1.qcow2")),
             Step("remove what is left of its access ports", _DEL_PORTS),
             Step("delete its console log", _DELETE_LOG),
             Step(f"undefine domain {HOST}", _UNDEFINE),

@@ -70,8 +70,8 @@ def _delete_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[A
     others = [_domain(row) for row in facts.get("others", ())]
     backing = {name: tuple(paths) for name, paths in facts.get("backing", {}).items()}
     pool = PoolFacts(CONFIG.pool, CONFIG.pool_path, backing)
-    disks = disks_to_delete(request["name"], own, others, pool)
-    return disks, host_plans.delete(request["name"], own, disks, CONFIG)
+    disks = disks_to_delete(own, others, pool)
+    return disks, host_plans.delete(own, disks, CONFIG)
 
 
 def _create_network(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
@@ -131,8 +131,6 @@ def _shown(found: Plan) -> dict[str, Any]:
         row: dict[str, Any] = {"does": step.does, "command": _shown_command(step.command)}
         if step.undo:
             row["undo"] = [_shown_command(command) for command in step.undo]
-        if step.taken:
-            row["taken"] = list(step.taken)
         steps.append(row)
     return {"does": found.does, "steps": steps}
 

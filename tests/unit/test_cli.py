@@ -39,7 +39,7 @@ def state(tmp_path: Path, notes: Path) -> list[str]:
         "create host a",
         (
             Step("first", sh(f"echo one; echo 1 >>{where}"), (sh(f"echo undo 1 >>{where}"),)),
-            Step("second", sh(f"cat {where} >&2; test ! -e {where}.no"), (), ("nothing",)),
+            Step("second", sh(f"cat {where} >&2; test ! -e {where}.no")),
         ),
     )
     journal.begin(ID, asked, plan)
@@ -109,20 +109,6 @@ def test_one_operation(state: list[str], notes: Path, operation: str) -> None:
         "# undo of step 1: its end is not known\n"
         f"sh -c 'echo undo 1 >>{where}'\n"
     )
-
-
-def test_it_tells_of_volumes_that_were_kept(state: list[str], tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.sqlite", days=1e6)
-    kept = [{"disk": "a.0.qcow2", "reason": "it was there"}, {"disk": "b", "reason": "so, too"}]
-    journal.end(ID, UNDONE, {"detail": "it was cut off", "kept": kept})
-    journal.close()
-    shown = run("journal", "show", ID, *state).stdout.splitlines()
-    at = shown.index("error      it was cut off")
-    assert shown[at + 1 : at + 4] == [
-        "kept       a.0.qcow2: it was there",
-        "kept       b: so, too",
-        "",
-    ]
 
 
 def test_its_script_and_its_json(state: list[str]) -> None:

@@ -84,23 +84,6 @@ INSTALL = ("virt-install", "--name=a", '--location=location="http://127.0.0.1:1/
             " 00000000-0000-4000-8000-000000000001",
         ),
         (
-            "virsh-9.0.0.vol-create-as-taken.err",
-            ("virsh", "vol-create-as"),
-            1,
-            errors.NameTaken,
-            "virsh found the name taken: Failed to create vol fixture.example.com.0.qcow2; storage"
-            " volume 'fixture.example.com.0.qcow2' exists already",
-        ),
-        (
-            "virsh-9.0.0.vol-create-as-file.err",
-            ("virsh", "vol-create-as"),
-            1,
-            errors.NameTaken,
-            "virsh found the name taken: Failed to create vol unknown.qcow2; Requested operation"
-            " is not valid: volume target path"
-            " '/var/lib/libvirt/images/fixture/unknown.qcow2' already exists",
-        ),
-        (
             "virt-install-4.1.0.name-taken.err",
             INSTALL,
             1,
@@ -281,8 +264,6 @@ def test_a_failure_that_is_not_recorded(
         (tolerated.NO_NETWORK, "net-undefine-gone"),
         (tolerated.NO_NETWORK, "net-dumpxml-gone"),
         (tolerated.NO_NETWORK, "net-port-list-gone"),
-        (tolerated.VOLUME_TAKEN[0], "vol-create-as-taken"),
-        (tolerated.VOLUME_TAKEN[1], "vol-create-as-file"),
     ],
 )
 def test_what_tells_that_there_was_nothing_to_do(text: str, case: str) -> None:

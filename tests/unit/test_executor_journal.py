@@ -195,9 +195,9 @@ def test_nothing_is_run_that_cannot_be_written_down(world: World) -> None:
 
 # The writes of a good change: its beginning, two for each step, its end.
 AT = {
-    2: ([], []),
+    2: ([], takes_back("one")),
     3: (["do one"], takes_back("one")),
-    4: (["do one"], takes_back("one")),
+    4: (["do one"], takes_back("two", "one")),
     5: (["do one", "do two"], takes_back("two", "one")),
     6: (["do one", "do two"], takes_back("two", "one")),
     8: (["do one", "do two", "do three"], takes_back("two", "one")),

@@ -19,13 +19,13 @@ ASYNC = {"Prefer": "respond-async"}
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """No step begins before it is set."""
     event = threading.Event()
-    begin = Steps.begin
+    run = Steps.run
 
-    def wait(*arguments: Any) -> int:
+    def wait(*arguments: Any) -> None:
         assert event.wait(60)
-        return begin(*arguments)
+        run(*arguments)
 
-    monkeypatch.setattr(Steps, "begin", wait)
+    monkeypatch.setattr(Steps, "run", wait)
     return event
 
 

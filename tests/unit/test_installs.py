@@ -97,7 +97,6 @@ class Runner:
         stdin: str | None,
         operation: str,
         on_line: object,
-        record: object,
     ) -> Result:
         self.ran.append(argv[1])
         wrong = self.wrong.get(argv[1])

@@ -23,7 +23,7 @@ from agent.tools.command import Command
 PLAN = Plan(
     "make a",
     (
-        Step("first", Command(("one", "it's"), "text\n"), (Command(("undo one",)),), ("taken",)),
+        Step("first", Command(("one", "it's"), "text\n"), (Command(("undo one",)),)),
         Step("second", Command(("two",), None, ("gone",))),
     ),
 )

@@ -116,19 +116,6 @@ def test_an_undo_that_fails_stops_no_other(tmp_path: Path) -> None:
     )
 
 
-def test_a_step_whose_name_was_taken_is_not_undone(tmp_path: Path) -> None:
-    file = tmp_path / "notes"
-    plan = Plan(
-        "try",
-        (
-            Step("one", note(file, "do 1"), (note(file, "undo 1"),)),
-            Step("two", say("it exists already", 1), (note(file, "undo 2"),), ("exists already",)),
-        ),
-    )
-    done = run(script(plan))
-    assert (done.returncode, noted(file)) == (1, ["do 1", "undo 1"])
-
-
 def test_a_tolerated_failure_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "notes"
     tolerant = Command(say("error: is not running, sir", 1).argv, None, ("gone", "not running"))
@@ -154,7 +141,6 @@ def test_stdin_reaches_commands_that_tolerate_and_undo() -> None:
                 "one",
                 Command(("cat",), "EOF\n$HOME `id`\n", ("nothing",)),
                 (Command(("cat",), "undone\n"),),
-                ("nothing",),
             ),
             Step("two", Command(("false",))),
         ),

@@ -1,5 +1,7 @@
 """What becomes of an operation that was cut off, wherever that was."""
 
+import json
+
 import pytest
 
 from agent.errors import JournalFailed
@@ -14,8 +16,6 @@ from .fake_runner import CREATE, DELETE, BreakingJournal, World, asked, takes_ba
 CUT_OFF = {"detail": "it was cut off: the agent ended while it ran"}
 GOOD = Outcome(0.0, 0, True, "", "")
 BAD = Outcome(0.0, 1, False, "", "error: no")
-TAKEN = Outcome(0.0, 1, False, "", "error: a volume of that name is taken already\n")
-WARNED = Outcome(0.0, 0, True, "", "warning: the other name is taken\n")
 # A step that began, and of which nothing more was heard.
 BEGAN = None
 
@@ -79,16 +79,12 @@ def world() -> World:
         ([GOOD], ONE + ONE),
         ([GOOD, BEGAN], TWO + TWO),
         ([GOOD, BAD], TWO + TWO),
-        ([WARNED], ONE + ONE),
-        ([WARNED, BEGAN], TWO + TWO),
-        ([TAKEN], []),
-        ([GOOD, TAKEN], ONE + ONE),
     ],
 )
 def test_a_create_is_taken_back(
     world: World, ended: list[str], outcomes: list[Outcome | None], runs: list[str]
 ) -> None:
-    """Newest first, and twice; what was somebody else's is left alone."""
+    """Newest first, and twice."""
     write(world.journal, CREATE, outcomes)
     assert settled(world) == (UNDONE, CUT_OFF)
     assert world.commands.words() == runs
@@ -99,7 +95,6 @@ def test_a_create_is_taken_back(
     ("outcomes", "runs"),
     [
         ([GOOD, GOOD], ["do three", "do four"]),
-        ([GOOD, WARNED], ["do three", "do four"]),
         ([GOOD, GOOD, BEGAN], ["do three", "do four"]),
         ([GOOD, GOOD, BAD], ["do three", "do four"]),
         ([GOOD, GOOD, GOOD], ["do four"]),
@@ -194,6 +189,29 @@ def test_every_operation_is_settled_oldest_first(world: World, ended: list[str])
     assert settled(world) == (UNDONE, CUT_OFF)
     assert ended == ["one", "two", "three"]
     assert world.commands.words() == [*ONE, *ONE, "do three", "do two", "do three"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "runs"),
+    [
+        (BEGAN, None, []),
+        (BAD, None, []),
+        (GOOD, BEGAN, TWO),
+    ],
+)
+def test_a_journal_of_before_volumes_had_uuids(
+    world: World, first: Outcome | None, second: Outcome | None, runs: list[str]
+) -> None:
+    """A volume that is not known to have been made may be somebody else's, and stays."""
+    plan = CREATE.to_json()
+    texts = (["exists already", "already exists"], ["is already in use"], [], [])
+    for step, taken in zip(plan["steps"], texts, strict=True):
+        step["taken"] = taken
+    write(world.journal, CREATE, [first, second][: 1 + (first is GOOD)])
+    with world.journal._database.writing() as db:
+        db.execute("update operations set plan = ?", (json.dumps(plan),))
+    assert settled(world) == (UNDONE, CUT_OFF)
+    assert world.commands.words() == runs + runs
 
 
 def test_nothing_is_left_to_settle(world: World, ended: list[str]) -> None:

@@ -29,7 +29,6 @@ class Talking:
         stdin: str | None = None,
         operation: str | None = None,
         on_line: Callable[[str], None] | None = None,
-        record: object = None,
     ) -> Result:
         for line in self._lines:
             if on_line is not None:
@@ -51,14 +50,14 @@ def phases(command: Command, error: Exception | None = None) -> list[str | None]
     runner = Talking(LINES, lambda: seen.append(steps.phase("one")))
     runner.error = error
     steps = Steps(runner, journal)  # type: ignore[arg-type]
-    journal.begin("one", asked(), Plan("try", (Step("try", command),)))
-    number = steps.begin("one", 0, command)
+    journal.begin("one", asked(), Plan("try", ()))
+    plan = Plan("try", (Step("try", command),))
     assert steps.phase("one") is None
     if error is None:
-        steps.run("one", number, command)
+        steps.run("one", plan)
     else:
         with pytest.raises(type(error)):
-            steps.run("one", number, command)
+            steps.run("one", plan)
     return [*seen, steps.phase("one")]
 
 

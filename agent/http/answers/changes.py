@@ -61,7 +61,7 @@ _OPERATION_ROW = {
         }
     ),
     "error": said(
-        "as its client was told; `kept` names volumes that a recovery found to be somebody else's",
+        "as its client was told",
         {"type": ["object", "null"]},
     ),
 }
@@ -86,10 +86,6 @@ SCHEMAS: dict[str, Schema] = {
                         "does": TEXT,
                         "command": ref("Command"),
                         "undo": said("what takes the step back", array(ref("Command"))),
-                        "taken": said(
-                            "texts on stderr that say that the name is somebody else's",
-                            array(TEXT),
-                        ),
                     }
                 )
             ),

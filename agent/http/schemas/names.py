@@ -10,7 +10,6 @@ from agent.http.schemas.validator import cut
 # libvirt keeps a definition in NAME.xml and writes it as NAME.xml.new first, and a file's
 # name has at most 255 bytes.
 NAME_BYTES = 255 - len(".xml.new")
-FILE_NAME_BYTES = 255
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _UUID = r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}"

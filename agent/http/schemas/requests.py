@@ -4,18 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent.errors import FieldError, InvalidRequest
-from agent.http.schemas.hosts import MOST_DISK_GIB, MOST_DISKS, UNLIMITED, HostLimits, host_schema
+from agent.http.schemas.hosts import MOST_DISK_GIB, UNLIMITED, HostLimits, host_schema
 from agent.http.schemas.install_texts import text_errors, with_plain_scheme
 from agent.http.schemas.names import (
-    FILE_NAME_BYTES,
     HOST_NAME,
-    NAME_BYTES,
     NETWORK_NAME,
     name_errors,
 )
 from agent.http.schemas.networks import NETWORK
 from agent.http.schemas.validator import schema_errors, unique
-from agent.plans.disks import volume_name
 from agent.plans.hosts import HostRequest
 from agent.plans.networks import NetworkRequest
 
@@ -29,7 +26,6 @@ def host_request(name: str, body: Any, limits: HostLimits = UNLIMITED) -> HostRe
     errors += schema_errors(host_schema(limits), body)
     if isinstance(body, dict):
         errors += _total_errors(body, limits)
-        errors += _disk_name_errors(name, body)
     if errors:
         raise InvalidRequest(unique(errors))
     return HostRequest(
@@ -71,14 +67,3 @@ def _total_errors(body: dict[str, Any], limits: HostLimits) -> Iterator[FieldErr
         yield FieldError(
             "disks", f"{total} GB together are more than the maximum of {limits.total_gb} of a host"
         )
-
-
-def _disk_name_errors(name: str, body: dict[str, Any]) -> Iterator[FieldError]:
-    disks = body.get("disks")
-    if isinstance(disks, list) and 0 < len(disks) <= MOST_DISKS and len(name) <= NAME_BYTES:
-        longest = volume_name(name, len(disks) - 1)
-        if len(longest) > FILE_NAME_BYTES:
-            over = len(longest) - FILE_NAME_BYTES
-            yield FieldError(
-                "name", f"with {len(disks)} disks it is {over} too long for their files"
-            )

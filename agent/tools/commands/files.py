@@ -1,4 +1,4 @@
-"""Files: the console logs that libvirt writes, and when a volume was born."""
+"""Files: the console logs that libvirt writes."""
 
 from pathlib import PurePosixPath
 
@@ -25,6 +25,6 @@ def delete_console_log(path: str) -> Command:
     )
 
 
-def birth(path: str) -> Command:
-    """Print when a file was born, in seconds since the epoch; 0 where that is not known."""
-    return Command(("stat", "--dereference", "--format=%.9W", "--", path))
+def absent(path: str) -> Command:
+    """Succeed when there is no file of that path."""
+    return Command(("test", "!", "-e", path))

@@ -14,8 +14,6 @@ DOMAIN_OFF = "domain is not running"
 DOMAIN_ON = "Domain is already active"
 NETWORK_OFF = "is not active"
 NETWORK_ON = "network is already active"
-# A volume that libvirt knows, and a file that it does not know, of the name asked for.
-VOLUME_TAKEN = ("exists already", "already exists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +135,3 @@ class Virsh:
     def net_undefine(self, network: str) -> Command:
         """Forget a network; it may be gone already."""
         return self._command("net-undefine", f"--network={network}", tolerates=(NO_NETWORK,))
-
-
-def makes_volume(command: Command) -> bool:
-    """Whether a command is a `vol-create-as`."""
-    return command.argv[0] == "virsh" and "vol-create-as" in command.argv
-
-
-def deleted_volume(command: Command) -> str | None:
-    """The name of the volume that a `vol-delete` deletes, None for any other command."""
-    match command.argv:
-        case ("virsh", _, "vol-delete", _, vol):
-            return vol.removeprefix("--vol=")
-    return None
-
-
-def volume_path(delete: Command) -> Command | None:
-    """Print the path of the volume that a `vol-delete` deletes, None for any other command."""
-    match delete.argv:
-        case ("virsh", connect, "vol-delete", pool, vol):
-            return Command(("virsh", connect, "vol-path", pool, vol), tolerates=(NO_VOLUME,))
-    return None

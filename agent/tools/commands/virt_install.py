@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 from agent.tools.command import Command
 
-# It says so of a domain's name, or a disk, before it makes anything.
-TAKEN = ("is already in use",)
-
 
 def quoted(value: str) -> str:
     """Quote a value for a sub-option of virt-install.
@@ -70,7 +67,7 @@ def virt_install(
 
     memory_mib: in MiB. console_log: the file that libvirt logs the serial port to.
 
-    It answers once the domain runs: `--noautoconsole` without `--wait`. An install boots a
+    It returns once the domain runs: `--noautoconsole` without `--wait`. An install boots a
     form of the domain that ends at the installer's reboot; the form that is kept boots from
     disk.
     """

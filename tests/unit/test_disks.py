@@ -1,4 +1,4 @@
-"""Images outside the pool that a host's volume may be under."""
+"""The volumes of a host: their names, and the images outside the pool that they may be under."""
 
 import doctest
 from pathlib import Path
@@ -10,7 +10,13 @@ from agent.config import Config
 from agent.errors import InvalidOutput
 from agent.hypervisor.facts import PoolFacts
 from agent.hypervisor.hypervisor import Hypervisor
-from agent.plans.disks import DeletedDisk, disks_to_delete, images_of_unknown_backing
+from agent.plans.disks import (
+    DeletedDisk,
+    disks_to_delete,
+    images_of_unknown_backing,
+    is_named_for,
+    volume_name,
+)
 from agent.tools.commands.qemu_img import backing_chain
 from agent.tools.parsers import qemu_img as read
 from agent.tools.parsers.libvirt_xml import Disk, Domain
@@ -28,6 +34,35 @@ def disk(path: str, *backing: str) -> Disk:
 
 
 OWN = [domain("ns", disk("/pool/ns.0.qcow2"))]
+
+
+UUID = "6f1c1c3e-0000-4000-8000-000000000001"
+
+
+def test_the_name_of_a_volume() -> None:
+    assert volume_name("ns.example.com", UUID, 0) == f"ns.example.com.{UUID}.0.qcow2"
+    assert volume_name("a" * 247, UUID, 10) == f"{'a' * 209}.{UUID}.10.qcow2"
+    assert len(volume_name("a" * 247, UUID, 10)) == 255
+
+
+@pytest.mark.parametrize(
+    ("volume", "named"),
+    [
+        (f"ns.{UUID}.0.qcow2", True),
+        (f"renamed-since.{UUID}.12.qcow2", True),
+        ("ns.0.qcow2", True),
+        ("ns.01.qcow2", False),
+        ("ns.0.qcow2.bak", False),
+        ("nsx0.qcow2", False),
+        ("other.0.qcow2", False),
+        (f"ns.{UUID[:-1]}2.0.qcow2", False),
+        (f"{UUID}.0.qcow2", False),
+        (f"ns.{UUID}.x.qcow2", False),
+    ],
+)
+def test_which_names_are_of_a_host(volume: str, named: bool) -> None:
+    host = Domain("ns", UUID, 64, 1, False, "restart", (), (), None)
+    assert is_named_for(host, volume) is named
 
 
 def test_the_command() -> None:
@@ -70,9 +105,9 @@ def test_what_is_there_is_asked(fp: FakeProcess, tmp_path: Path) -> None:
 def test_a_volume_under_such_an_image_is_kept() -> None:
     others = [domain("clone", disk("/x/clone.qcow2"))]
     under = {"/x/clone.qcow2": ("/pool/ns.0.qcow2",)}
-    (kept,) = disks_to_delete("ns", OWN, others, POOL, under)
+    (kept,) = disks_to_delete(OWN, others, POOL, under)
     assert kept == DeletedDisk("sda", "ns.0.qcow2", "host clone uses it")
-    (goes,) = disks_to_delete("ns", OWN, others, POOL, {})
+    (goes,) = disks_to_delete(OWN, others, POOL, {})
     assert goes == DeletedDisk("sda", "ns.0.qcow2", None)
 
 
@@ -80,7 +115,7 @@ def test_a_volume_under_a_snapshot_is_told() -> None:
     """The host's disk is the snapshot; what it is over would otherwise be left without a word."""
     own = [domain("ns", disk("/pool/ns.snap", "/pool/ns.0.qcow2"))]
     pool = PoolFacts("staging", "/pool", {"ns.0.qcow2": (), "ns.snap": ("/pool/ns.0.qcow2",)})
-    assert disks_to_delete("ns", own, [], pool) == [
+    assert disks_to_delete(own, [], pool) == [
         DeletedDisk("sda", "ns.snap", "it was not made for this host"),
         DeletedDisk("", "ns.0.qcow2", "no disk of the host is directly on it"),
     ]

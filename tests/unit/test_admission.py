@@ -1,4 +1,4 @@
-"""Turns of changes that make something, and what an executor does with them."""
+"""Which changes are let in and run, and what an executor does with the others."""
 
 import threading
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from agent.errors import Busy, Stopping, TooMany
+from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.locks import Claim
 from agent.operations.operation import DONE, RUNNING, UNDONE, WAITING, Change
 from agent.operations.steps import Steps
-from agent.operations.turns import Turns
 from agent.tools.command import Command
 
 from .fake_runner import CREATE, World, asked
@@ -20,47 +20,48 @@ from .processes import wait_until
 
 
 def test_so_many_run_so_many_wait_in_their_order() -> None:
-    turns = Turns(2, 2)
-    tickets = [turns.enter() for _ in range(4)]
-    assert [ticket.waited for ticket in tickets] == [False, False, True, True]
+    admission = Admission(2, 2)
+    waits = [admission.enter(name, makes=True) for name in "abcd"]
+    assert waits == [False, False, True, True]
     with pytest.raises(TooMany) as caught:
-        turns.enter()
+        admission.enter("e", makes=True)
     assert caught.value.detail == (
         "2 changes that make something run and 2 wait for their turn, which is as many as may;"
         " ask again later"
     )
-    order: list[int] = []
+    order: list[str] = []
 
-    def work(number: int) -> None:
-        turns.wait(tickets[number])
-        order.append(number)
-        turns.leave(tickets[number])
+    def work(name: str) -> None:
+        admission.wait(name)
+        order.append(name)
+        admission.leave(name)
 
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(work, number) for number in (3, 2)]
-        turns.leave(tickets[1])
+        waiting = [pool.submit(work, name) for name in "dc"]
+        admission.leave("b")
         for each in waiting:
             each.result(60)
-    assert order == [2, 3]
-    turns.leave(tickets[0])
-    assert not turns.enter().waited
+    assert order == ["c", "d"]
+    admission.leave("a")
+    assert not admission.enter("f", makes=True)
 
 
-def test_who_gives_up_waiting_makes_room() -> None:
-    turns = Turns(1, 1)
-    turns.enter()
-    turns.leave(turns.enter())
-    assert turns.enter().waited
+def test_one_that_gives_up_waiting_makes_room() -> None:
+    admission = Admission(1, 1)
+    admission.enter("a", makes=True)
+    admission.enter("b", makes=True)
+    admission.leave("b")
+    assert admission.enter("c", makes=True)
 
 
-def test_nobody_waits_any_more() -> None:
-    turns = Turns(1, 1)
-    first, second = turns.enter(), turns.enter()
-    turns.close("no more")
-    turns.wait(first)
-    with pytest.raises(Stopping) as caught:
-        turns.wait(second)
-    assert caught.value.detail == "no more"
+def test_there_is_a_bound_for_all() -> None:
+    admission = Admission()
+    for number in range(64):
+        admission.enter(str(number), makes=False)
+    with pytest.raises(TooMany) as caught:
+        admission.enter("more", makes=False)
+    assert caught.value.detail == "64 operations run already; ask again later"
+    assert admission.active == 64
 
 
 class Busied:
@@ -74,7 +75,7 @@ class Busied:
         steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
         self.executor = Executor(
             *(steps, world.journal, world.locks, world.unsettled.append, lambda: None),
-            Turns(1, 1),
+            Admission(1, 1),
         )
 
         def hang() -> tuple[int, str]:
