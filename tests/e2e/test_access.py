@@ -1,4 +1,4 @@
-"""Who may come in: tokens and unix sockets of a real agent, and nginx with README's block."""
+"""Who may come in: tokens and unix sockets of a real agent, and nginx with the manual's block."""
 
 import json
 import os
@@ -216,13 +216,14 @@ PORT = 8443
 CLIENT = "127.0.0.9"
 
 
-def _readme_block() -> str:
-    (block,) = re.findall(r"```nginx\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+def _manual_block() -> str:
+    page = (PROJECT / "agent/manual/access.md").read_text()
+    (block,) = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
     return str(block)
 
 
 class Nginx:
-    """Nginx with README's block, but for its paths and its address, in front of an agent."""
+    """Nginx with the manual's block, but for its paths and its address, in front of an agent."""
 
     def __init__(self, folder: Path, target: str) -> None:
         folder.mkdir()
@@ -238,7 +239,7 @@ class Nginx:
             capture_output=True,
             timeout=300,
         )
-        block = _readme_block()
+        block = _manual_block()
         for old, new in (
             ("listen 443 ssl;", f"listen {PROXY}:{PORT} ssl;"),
             ("/etc/ssl/certs/hv1.example.com.pem", str(self.certificate)),

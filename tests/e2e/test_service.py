@@ -112,7 +112,8 @@ def test_only_what_runs_is_installed(root: Path) -> None:
     assert {"falcon", "waitress", "prometheus_client"} <= names
     assert not names & {"pytest", "mypy", "hypothesis", "ruff", "_pytest"}
     code = root / "usr/lib/staging-agent/agent"
-    assert (code / "http/app.py").read_text() == (PROJECT / "agent/http/app.py").read_text()
+    for name in ("http/app.py", "manual/access.md"):
+        assert (code / name).read_text() == (PROJECT / "agent" / name).read_text()
     # Compiled, since the service may not write there, for the path that it is to have.
     (compiled,) = code.glob("http/__pycache__/app.*.pyc")
     assert b"/usr/lib/staging-agent/agent/http/app.py" in compiled.read_bytes()
@@ -199,13 +200,12 @@ def test_the_unit_is_one(copy: Path) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
-def test_readme_states_the_unit_s_exposure() -> None:
+def test_the_manual_states_the_unit_s_exposure() -> None:
     words = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)]
     shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     (exposure,) = re.findall(r"Overall exposure level for staging-agent.service: (\S+)", shown)
-    (stated,) = re.findall(
-        r"`systemd-analyze security` rates it (\S+) ", (PROJECT / "README.md").read_text()
-    )
+    page = (PROJECT / "agent/manual/install.md").read_text()
+    (stated,) = re.findall(r"`systemd-analyze security` rates it (\S+) ", page)
     assert float(exposure) <= float(stated)
 
 
