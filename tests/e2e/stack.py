@@ -87,6 +87,11 @@ def volumes() -> set[str]:
     return {row.rpartition(f" {POOL_PATH}/")[2].strip() for row in rows if row.strip()}
 
 
+def volume(domain: str, index: int) -> str:
+    """The name that the agent gives a volume of a domain; 0 is sda."""
+    return f"{domain}.{uuid(domain)}.{index}.qcow2"[-255:]
+
+
 def ports() -> set[str]:
     """The ports on the tests' bridge."""
     return set(vsctl("list-ports", BRIDGE).split())

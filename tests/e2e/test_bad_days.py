@@ -86,7 +86,7 @@ def test_libvirtd_hangs(libvirt: Libvirt, tmp_path: Path) -> None:
         stack.wait_for(lambda: not _failing(agent), "good health")
         assert agent.get("hosts", NAME).body == made.body
         assert [row["name"] for row in agent.get("hosts").body] == [NAME]
-        assert os.listdir(libvirt.root / IMAGES[1:]) == [f"{NAME}.0.qcow2"]
+        assert os.listdir(libvirt.root / IMAGES[1:]) == [made.body["disks"][0]["volume"]]
         assert agent.delete("hosts", NAME).status == 200
 
 
@@ -111,7 +111,7 @@ def test_ovs_vswitchd_is_down(libvirt: Libvirt, tmp_path: Path) -> None:
         operation = agent.get("operations", refused.body["operation"]).body
         assert operation["status"] == "undone"
         assert switch.vsctl("list-ports", BRIDGE) == port
-        assert os.listdir(libvirt.root / IMAGES[1:]) == [f"{NAME}.0.qcow2"]
+        assert os.listdir(libvirt.root / IMAGES[1:]) == [made.body["disks"][0]["volume"]]
         assert agent.delete("hosts", NAME).status == 200
         assert switch.vsctl("list-ports", BRIDGE) == ""
 

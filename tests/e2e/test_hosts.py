@@ -18,7 +18,13 @@ EMPTY = {"memory": 64, "disks": [], "networks": []}
 
 
 def _volumes(name: str, count: int) -> list[str]:
-    return [f"{name}.{index}.qcow2" for index in range(count)]
+    return [stack.volume(name, index) for index in range(count)]
+
+
+def _assert_removed(agent: Agent, name: str, disks: int) -> None:
+    """Remove a host, and see that its disks went with it."""
+    volumes = _volumes(name, disks)
+    assert agent.delete("hosts", name).body["deleted"] == volumes
 
 
 def _expected(name: str, sizes: list[int], cards: list[tuple[str, int]], **more: Any) -> Any:
@@ -103,12 +109,13 @@ def test_a_host_is_made_shown_and_removed(agent: Agent) -> None:
         row = {key: made.body[key] for key in ("id", "name", "state")}
         assert row in agent.get("hosts").body
 
+        volumes = _volumes(NAME, 3)
         removed = agent.delete("hosts", NAME)
         assert removed.status == 200
         assert removed.body == {
             "id": made.body["id"],
             "name": NAME,
-            "deleted": _volumes(NAME, 3),
+            "deleted": volumes,
             "kept": [],
         }
     assert agent.get("hosts", NAME).status == 404
@@ -123,7 +130,7 @@ def test_nine_disks_share_one_controller(agent: Agent) -> None:
         made = agent.post("hosts", NAME, body={**EMPTY, "disks": sizes})
         assert (made.status, made.body) == (200, _expected(NAME, sizes, []))
         _assert_disks_look_physical(stack.definition(NAME), 9)
-        assert agent.delete("hosts", NAME).body["deleted"] == _volumes(NAME, 9)
+        _assert_removed(agent, NAME, 9)
 
 
 def test_a_host_may_have_no_disk_and_no_card(agent: Agent) -> None:
@@ -159,10 +166,9 @@ def test_the_longest_name(agent: Agent) -> None:
         made = agent.post("hosts", longest, body={**EMPTY, "disks": [1]})
         assert (made.status, made.body) == (200, _expected(longest, [1], []))
         assert agent.get("hosts", longest).body == made.body
-        assert agent.delete("hosts", longest).body["deleted"] == _volumes(longest, 1)
-        for name, disks in ((longest + "b", []), (longest, [1] * 11)):
-            answer = agent.post("hosts", name, body={**EMPTY, "disks": disks})
-            assert (answer.status, answer.fields) == (400, {"name"})
+        _assert_removed(agent, longest, 1)
+        answer = agent.post("hosts", longest + "b", body=EMPTY)
+        assert (answer.status, answer.fields) == (400, {"name"})
 
 
 def test_the_most_cards(agent: Agent) -> None:
@@ -183,7 +189,7 @@ def test_the_most_disks(agent: Agent) -> None:
         assert made.body["disks"][63]["target"] == "sdbl"
         scsi = stack.definition(NAME).findall("devices/controller[@type='scsi']")
         assert stack.values(scsi, "model") == ["virtio-scsi"]
-        assert agent.delete("hosts", NAME).body["deleted"] == _volumes(NAME, 64)
+        _assert_removed(agent, NAME, 64)
 
 
 def test_a_host_that_is_off_shows_where_its_cards_lead(agent: Agent) -> None:
@@ -216,7 +222,7 @@ def test_of_twenty_at_once_one_is_made(agent: Agent) -> None:
             answers = list(pool.map(lambda _: agent.post("hosts", NAME, body=body), range(20)))
         assert sorted(answer.status for answer in answers) == [200] + [409] * 19
         assert agent.get("hosts", NAME).body == _expected(NAME, [1], [(V10, 10)])
-        assert agent.delete("hosts", NAME).body["deleted"] == _volumes(NAME, 1)
+        _assert_removed(agent, NAME, 1)
 
 
 def test_hosts_are_made_and_removed_side_by_side(agent: Agent) -> None:
@@ -244,25 +250,37 @@ def test_a_neighbour_with_a_longer_name_is_left_alone(agent: Agent) -> None:
     before = [agent.get("hosts", name).body for name in neighbours]
     with stack.unchanged():
         assert agent.post("hosts", NAME, body=body).status == 200
-        assert agent.delete("hosts", NAME).body["deleted"] == _volumes(NAME, 2)
+        _assert_removed(agent, NAME, 2)
     assert [agent.get("hosts", name).body for name in neighbours] == before
     assert {stack.state(name) for name in neighbours} == {"running"}
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["a volume", "a file unknown to libvirt"])
-def test_a_volume_that_is_there_is_not_taken_over(agent: Agent, known: bool) -> None:
-    """Neither as the first disk nor as a later one, when others were made before it."""
-    for index in (0, 1):
-        taken = f"{NAME}.{index}.qcow2"
-        if known:
-            virsh("vol-create-as", POOL, taken, "1M", "--format", "raw")
-        (POOL_PATH / taken).write_bytes(b"precious")
-        with stack.unchanged():
-            answer = agent.post("hosts", NAME, body={**EMPTY, "disks": [1, 1]})
-            assert answer.status == 409
-            assert taken in answer.body["detail"]
-        assert (POOL_PATH / taken).read_bytes() == b"precious"
-        stack.sweep()
+def test_volumes_of_confusing_names_are_left_alone(agent: Agent) -> None:
+    """The names of earlier versions, of other hosts, and files that libvirt does not know."""
+    other = "6f1c1c3e-0000-4000-8000-000000000001"
+    for name in (f"{NAME}.0.qcow2", f"{NAME}.{other}.0.qcow2", f"{NAME}.{other}.1.qcow2"):
+        virsh("vol-create-as", POOL, name, "1M", "--format", "raw")
+    (POOL_PATH / f"{NAME}.1.qcow2").write_bytes(b"precious")
+    with stack.unchanged():
+        assert agent.post("hosts", NAME, body={**EMPTY, "disks": [1, 1]}).status == 200
+        uuid, volumes = stack.uuid(NAME), _volumes(NAME, 2)
+        removed = agent.delete("hosts", NAME).body
+        assert (removed["id"], removed["deleted"]) == (uuid, volumes)
+        assert [kept["disk"] for kept in removed["kept"]] == [f"{NAME}.0.qcow2"]
+    assert (POOL_PATH / f"{NAME}.1.qcow2").read_bytes() == b"precious"
+
+
+def test_a_host_of_an_earlier_version(agent: Agent) -> None:
+    """Its volumes have no UUID in their names; it is shown, started and removed whole."""
+    volume = f"{NAME}.0.qcow2"
+    with stack.unchanged():
+        virsh("vol-create-as", POOL, volume, "1G", "--format", "qcow2")
+        stack.define_domain(NAME, _disk(POOL_PATH / volume))
+        shown = agent.get("hosts", NAME).body
+        assert [disk["volume"] for disk in shown["disks"]] == [volume]
+        started = agent.request("PUT", f"/hosts/{NAME}/start")
+        assert (started.status, started.body["state"]) == (200, "running")
+        assert agent.delete("hosts", NAME).body["deleted"] == [volume]
 
 
 def test_a_number_or_a_uuid_is_not_a_name(agent: Agent) -> None:
@@ -325,12 +343,13 @@ def test_a_cdrom_survives_its_host(agent: Agent) -> None:
         options = ("--type", "cdrom", "--mode", "readonly", "--targetbus", "sata", "--config")
         virsh("attach-disk", NAME, str(iso), target, *options)
     virsh("pool-refresh", POOL)
+    volumes = _volumes(NAME, 1)
     removed = agent.delete("hosts", NAME)
     assert removed.status == 200
     assert removed.body == {
         "id": made["id"],
         "name": NAME,
-        "deleted": _volumes(NAME, 1),
+        "deleted": volumes,
         "kept": [
             {"target": "sdx", "disk": inside.name, "reason": "it is in a cdrom drive"},
             {"target": "sdy", "disk": str(outside), "reason": "it is in a cdrom drive"},
@@ -347,9 +366,10 @@ def test_a_disk_of_another_name_survives_its_host(agent: Agent) -> None:
     virsh("vol-create-as", POOL, other, "1G", "--format", "qcow2")
     assert agent.post("hosts", NAME, body={**EMPTY, "disks": [1]}).status == 200
     virsh("attach-disk", NAME, str(POOL_PATH / other), "sdb", "--subdriver", "qcow2", "--config")
+    volumes = _volumes(NAME, 1)
     removed = agent.delete("hosts", NAME).body
     assert (removed["deleted"], removed["kept"]) == (
-        _volumes(NAME, 1),
+        volumes,
         [{"target": "sdb", "disk": other, "reason": "it was not made for this host"}],
     )
     assert (stack.domains(), stack.volumes()) == (set(), {other})

@@ -68,8 +68,9 @@ def test_a_host_that_is_being_installed_can_be_removed(agent: Agent, tree: str) 
         shown = agent.get("hosts", NAME).body
         assert (shown["state"], shown["install"]["state"]) == ("running", "running")
         assert agent.post("hosts", NAME, body=BODY).status == 409
+        volume = stack.volume(NAME, 0)
         removed = agent.delete("hosts", NAME)
-        assert (removed.status, removed.body["deleted"]) == (200, [f"{NAME}.0.qcow2"])
+        assert (removed.status, removed.body["deleted"]) == (200, [volume])
 
 
 @pytest.mark.parametrize(
@@ -127,5 +128,5 @@ def test_a_host_is_installed_over_pxe(agent: Agent) -> None:
         assert stack.values(now.findall("os/boot"), "dev")[0] == "network"
         assert stack.values(later.findall("os/boot"), "dev")[0] == "hd"
         assert (now.findtext("on_reboot"), later.findtext("on_reboot")) == ("destroy", "restart")
-        assert (POOL_PATH / f"{NAME}.0.qcow2").exists()
+        assert (POOL_PATH / stack.volume(NAME, 0)).exists()
         assert agent.delete("hosts", NAME).status == 200

@@ -349,8 +349,9 @@ def test_a_host_that_is_deleted(agent: Agent, tree: str) -> None:
     """Nothing is left of it, and nothing comes back."""
     with stack.unchanged():
         _post(agent, tree, cmdline=HOLD)
+        volume = stack.volume(NAME, 0)
         removed = agent.delete("hosts", NAME)
-        assert (removed.status, removed.body["deleted"]) == (200, [f"{NAME}.0.qcow2"])
+        assert (removed.status, removed.body["deleted"]) == (200, [volume])
         operation = stack.wait_for(
             lambda: (found := _operation(agent))["status"] == "failed" and found, "an end"
         )

@@ -89,7 +89,7 @@ def _put_on_disk(name: str, content: bytes, folder: Path) -> None:
     raw, image = folder / "raw", folder / "image"
     raw.write_bytes(content)
     stack.tool("qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(image))
-    virsh("vol-upload", "--pool", POOL, "--vol", f"{name}.0.qcow2", "--file", str(image))
+    virsh("vol-upload", "--pool", POOL, "--vol", stack.volume(name, 0), "--file", str(image))
 
 
 def test_a_host_that_is_off(agent: Agent) -> None:

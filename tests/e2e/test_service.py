@@ -270,7 +270,8 @@ def test_the_installed_agent_works_with_what_the_unit_leaves_it(service: Service
     assert (made.status, stack.state(HOST)) == (200, "running")
     assert [stack.tag(port) for port in stack.ports()] == ["77"]
     assert service.get("hosts", HOST, "console").status == 200
-    assert service.delete("hosts", HOST).body["deleted"] == [f"{HOST}.0.qcow2"]
+    volume = stack.volume(HOST, 0)
+    assert service.delete("hosts", HOST).body["deleted"] == [volume]
     assert service.delete("networks", NETWORK).status == 200
     assert HOST not in virsh("list", "--all", "--name")
 
@@ -354,7 +355,8 @@ def test_the_agent_works_as_a_user_of_group_libvirt(
         )
         assert new.get("hosts", HOST).body["install"]["state"] == "done"
         assert new.get("hosts", HOST, "console").body["text"] != ""
-        assert new.delete("hosts", HOST).body["deleted"] == [f"{HOST}.0.qcow2"]
+        volume = made.body["disks"][0]["volume"]
+        assert new.delete("hosts", HOST).body["deleted"] == [volume]
     assert list((group_libvirt.root / "var/lib/libvirt/boot").iterdir()) == []
     # virt-install would have made another, had it not been let into its folder.
     assert group_libvirt.virsh("pool-list", "--all", "--name").split() == [POOL]
