@@ -9,7 +9,7 @@ import pytest
 from . import stack
 from .daemon import Agent, serving
 from .faults import Faults
-from .stack import BRIDGE, POOL, POOL_PATH, V10, V20, own, tool, virsh
+from .stack import BRIDGE, POOL_PATH, V10, V20, own, tool, virsh
 
 NAME = own("ns")
 NETWORK = own("vlan:100")
