@@ -1,6 +1,5 @@
 """Hosts: the body that makes one, what answers about them hold, and their methods."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -194,28 +193,15 @@ def host_request(name: str, given: Any, limits: HostLimits = UNLIMITED) -> HostR
         # First, since they say better what is wrong with a text than its pattern does.
         errors += text_errors(given)
     errors += schema_errors(host_schema(limits), given)
-    if isinstance(given, dict):
-        errors += _total_errors(given, limits)
+    if limits.total_gb and not any(each.field.startswith(("disks", "body")) for each in errors):
+        total = int(sum(given["disks"]))
+        if total > limits.total_gb:
+            most = f"the maximum of {limits.total_gb} of a host"
+            errors.append(FieldError("disks", f"{total} GB together are more than {most}"))
     if errors:
         raise InvalidRequest(unique(errors))
     location = with_plain_scheme(given.get("location"))
     return HostRequest(name=name, **{**plain(given), "location": location})
-
-
-def _total_errors(given: Json, limits: HostLimits) -> Iterator[FieldError]:
-    disks = given.get("disks")
-    if not limits.total_gb or not isinstance(disks, list):
-        return
-    # Of what is no size of a disk something else is said.
-    total = sum(
-        int(size)
-        for size in disks
-        if isinstance(size, int | float) and size % 1 == 0 and 0 < size <= MOST_DISK_GIB
-    )
-    if total > limits.total_gb:
-        yield FieldError(
-            "disks", f"{total} GB together are more than the maximum of {limits.total_gb} of a host"
-        )
 
 
 HOST_IN_PATH = in_path("name", "the host's name", "ns.example.com")
