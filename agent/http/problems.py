@@ -11,7 +11,7 @@ from agent import errors
 
 _log = logging.getLogger("agent.http")
 
-# The nearest class wins, so that a failed command which nobody foresaw is a 500.
+# The nearest class wins, so that a command failure of no other class is a 500.
 _STATUS: dict[type[errors.AgentError], int] = {
     errors.InvalidRequest: 400,
     errors.BadLocation: 400,
@@ -38,7 +38,7 @@ _STATUS: dict[type[errors.AgentError], int] = {
 
 def add_handlers(app: "falcon.App[Any, Any]") -> None:
     """Have the app answer every error as a problem document."""
-    app.add_error_handler(Exception, _unforeseen)
+    app.add_error_handler(Exception, _unexpected)
     app.add_error_handler(falcon.HTTPError, _http_error)
     app.add_error_handler(errors.AgentError, _agent_error)
 
@@ -93,10 +93,10 @@ def _http_error(
     answer(resp, status, detail)
 
 
-def _unforeseen(
+def _unexpected(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    _log.error("request %s: unforeseen error", req.context.id, exc_info=error)
+    _log.error("request %s: unexpected error", req.context.id, exc_info=error)
     more = {}
     operation = resp.get_header("X-Operation-ID")
     if operation:
@@ -104,6 +104,6 @@ def _unforeseen(
     answer(
         resp,
         500,
-        f"an error that nobody foresaw; the agent's log has it under request {req.context.id}",
+        f"an unexpected error; the agent's log has it under request {req.context.id}",
         more,
     )

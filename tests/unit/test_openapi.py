@@ -85,9 +85,9 @@ def test_the_parameters_of_its_query(
     body = json.dumps(_example(operation)) if "requestBody" in operation else ""
     answer = agent(method, re.sub(r"\{\w+\}", "a", path), body=body, query_string="odd=1")
     (error,) = answer.json["errors"]
-    said = error["detail"].partition("; there ")[2]
+    said = error["detail"].partition("; the parameters are ")[2]
     assert (answer.status_code, error["field"]) == (400, "odd")
-    assert sorted(said.removeprefix("are ").removeprefix("is ").split(", ")) == sorted(known)
+    assert sorted(said.split(", ")) == sorted(known)
 
 
 @each_operation

@@ -91,8 +91,8 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
         (
             {**HOST, "size": 1, "Memory": 2},
             {
-                "Memory": f"there is no such field; there are {FIELDS}",
-                "size": f"there is no such field; there are {FIELDS}",
+                "Memory": f"there is no such field; the fields are {FIELDS}",
+                "size": f"there is no such field; the fields are {FIELDS}",
             },
         ),
         ({**HOST, "memory": "512"}, {"memory": "'512' is not of type 'integer'"}),
@@ -181,11 +181,11 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
         ),
         (
             {**INSTALL, "location": "http://a:65536/"},
-            {"location": "it is no URL: Port out of range 0-65535"},
+            {"location": "it is not a URL: Port out of range 0-65535"},
         ),
         (
             {**INSTALL, "location": "http://[::1/"},
-            {"location": "it is no URL: Invalid IPv6 URL"},
+            {"location": "it is not a URL: Invalid IPv6 URL"},
         ),
         (
             {**INSTALL, "cmdline": "a\nb"},
@@ -212,7 +212,7 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
             {
                 "memory": "is required",
                 "networks": "is required",
-                "extra": f"there is no such field; there are {FIELDS}",
+                "extra": f"there is no such field; the fields are {FIELDS}",
                 "disks[0]": "0 is less than the minimum of 1",
                 "vcpus": "'2' is not of type 'integer'",
                 "console": 'goes with "install": true only',
@@ -249,7 +249,7 @@ def test_a_scheme_in_upper_case_is_one_that_virt_install_knows() -> None:
         ({}, {"bridge": "is required", "vlan": "is required"}),
         (
             {**NETWORK, "tag": 1},
-            {"tag": "there is no such field; there are bridge, vlan"},
+            {"tag": "there is no such field; the fields are bridge, vlan"},
         ),
         ({**NETWORK, "bridge": 1}, {"bridge": "1 is not of type 'string'"}),
         *(
@@ -340,7 +340,7 @@ def test_a_long_value_is_cut_in_the_message() -> None:
     errors = refused(host_request, "ns", {**HOST, "memory": "x" * 1000, "y" * 1000: 1})
     assert errors == {
         "memory": f"'{'x' * 199}...",
-        f"{'y' * 200}...": f"there is no such field; there are {FIELDS}",
+        f"{'y' * 200}...": f"there is no such field; the fields are {FIELDS}",
     }
 
 

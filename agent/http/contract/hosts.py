@@ -134,7 +134,7 @@ _EXAMPLE = {"memory": 512, "disks": [8, 20], "networks": ["vlan10"]}
 _ROW = {
     "id": uuid("the libvirt UUID"),
     "name": text("the libvirt domain's name"),
-    "state": enum(STATES, "virsh's word"),
+    "state": enum(STATES, "as virsh prints it"),
 }
 _DISK = {
     "target": text("sda and so on"),
@@ -179,8 +179,8 @@ SCHEMAS: Json = {
         {
             "id": uuid(),
             "name": text(),
-            "deleted": array(text(), "the volumes that went with it"),
-            "kept": array(record(_KEPT), "disks that are not the agent's to delete"),
+            "deleted": array(text(), "the volumes that were deleted with it"),
+            "kept": array(record(_KEPT), "disks that the agent must not delete"),
         }
     ),
 }
@@ -207,10 +207,10 @@ def host_request(name: str, given: Any, limits: HostLimits = UNLIMITED) -> HostR
 HOST_IN_PATH = in_path("name", "the host's name", "ns.example.com")
 _VERBS = {
     "start": "Start a host; one that runs is left as it is.",
-    "shutdown": "Press a host's power button (ACPI); whether it heeds that is up to it.",
+    "shutdown": "Press a host's power button (ACPI); its system may ignore that.",
     "stop": "Stop a host at once; one that is shut off is left as it is.",
-    "reboot": "Ask a host to start anew (ACPI).",
-    "reset": "Start a host anew at once.",
+    "reboot": "Ask a host to reboot (ACPI).",
+    "reset": "Reset a host at once.",
 }
 
 
@@ -223,9 +223,10 @@ METHODS = [
         "Make a host and start it.",
         "Host",
         in_path("name", "the new host's name", "ns.example.com", HOST_NAME),
-        description="The answer comes once the machine runs; an install goes on after it. It"
-        " exists whole, or nothing is left of it. A location must be one that virt-install knows"
-        " an installer at. There must be each network, active, with no more than one VLAN tag.",
+        description="The answer comes once the machine runs; an install goes on after it. The"
+        " host exists whole, or nothing is left of it. A location must be one that virt-install"
+        " knows an installer at. Each network must exist and be active, with no more than one"
+        " VLAN tag.",
         requestBody=body("HostRequest", _EXAMPLE),
         further={
             each: link(each, {"name": "$request.path.name"})

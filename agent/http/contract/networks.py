@@ -13,7 +13,7 @@ NETWORK = record(
     {
         # An Open vSwitch bridge is a network device: 15 characters.
         "bridge": text(
-            "an Open vSwitch bridge that is there", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$"
+            "an existing Open vSwitch bridge", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$"
         ),
         "vlan": integer("the tag of the access ports", 1, 4094),
     }
@@ -22,7 +22,7 @@ _ROW = {
     "name": text("the libvirt network's name"),
     "state": enum(["active", "inactive"]),
     "autostart": enum(["yes", "no"], "whether it starts with the hypervisor"),
-    "persistent": enum(["yes", "no"], "whether it is there after a reboot"),
+    "persistent": enum(["yes", "no"], "whether it exists after a reboot"),
 }
 _PORT = {"host": text(), "mac": text(), "port": text(null=True)}
 
@@ -35,7 +35,7 @@ SCHEMAS: Json = {
             "id": uuid("the libvirt UUID"),
             "bridge": text(null=True),
             "vlan": integer(null=True),
-            "ports": array(record(_PORT), "the cards that are on it now"),
+            "ports": array(record(_PORT), "the cards that are attached to it now"),
         }
     ),
     "NetworkDeleted": record({"id": uuid(), "name": text()}),
@@ -93,7 +93,7 @@ METHODS = [
         "/hosts/{name}/networks/{network}",
         "Host",
         " The same as /networks/{network}.",
-        (in_path("name", "a host's name, which says nothing", "ns.example.com"),),
+        (in_path("name", "the name of any host; it is ignored", "ns.example.com"),),
     ),
     read("GET /networks", "listNetworks", "List all networks, active or not.", many("NetworkRow")),
     *_methods("/networks/{network}"),

@@ -44,10 +44,10 @@ _RUN = {
     "began": time(),
     "seconds": number(null=True),
     "exit_code": integer("negative for a signal; null while it runs, or killed", null=True),
-    "ok": boolean("whether it did what it was for, or found it done", null=True),
+    "ok": boolean("whether it did its work, or found it done", null=True),
     "stdout": text(null=True),
     "stderr": text(null=True),
-    "error": text("why it did not end by itself", null=True),
+    "error": text("why it did not exit by itself", null=True),
 }
 _REQUEST = {
     "method": text(),
@@ -61,7 +61,7 @@ _ROW = {
     "number": integer("its place in the journal", 1),
     "does": text("what it does, in a few words"),
     "host": text("the host that it is about", null=True),
-    "network": text("or the network", null=True),
+    "network": text("the network that it is about", null=True),
     "status": enum(STATUSES),
     "began": time(),
     "ended": time(null=True),
@@ -79,7 +79,7 @@ _ROW = {
 SCHEMAS: Json = {
     "Done": record(
         {"name": text(), "operation": uuid()},
-        description="a change that is done, and could not be shown",
+        description="a change that is done, whose result could not be read",
     ),
     "Command": record(
         {
@@ -91,19 +91,23 @@ SCHEMAS: Json = {
         {
             "does": text("what the change is, in a few words"),
             "steps": array(record(_STEP)),
-            "install": or_null(record(_INSTALL), "what goes on after it"),
-            "leave": boolean("whether a crash leaves it as it is"),
+            "install": or_null(record(_INSTALL), "the install that goes on after the last step"),
+            "leave": boolean("whether it is left as it is after a crash"),
         }
     ),
     "OperationRow": record(_ROW),
     "Operation": record(
-        {**_ROW, "plan": ref("Plan"), "commands": array(record(_RUN), "what was run")},
-        {"phase": text("what virt-install says that it is at", null=True)},
+        {
+            **_ROW,
+            "plan": ref("Plan"),
+            "commands": array(record(_RUN), "the commands that were run"),
+        },
+        {"phase": text("the phase that virt-install reports", null=True)},
     ),
     "OperationBegun": {
         "anyOf": [
             ref("Operation"),
-            record({"id": uuid()}, description="one that the journal does not show now"),
+            record({"id": uuid()}, description="one that the journal cannot show at present"),
         ]
     },
 }
@@ -112,14 +116,14 @@ METHODS = [
     read(
         "GET /operations",
         "listOperations",
-        "List what was changed, newest first.",
+        "List changes, newest first.",
         many("OperationRow"),
         *QUERY,
     ),
     read(
         "GET /operations/{operation}",
         "getOperation",
-        "Show one change with every command.",
+        "Show a change with every command.",
         {**one("Operation"), **TEXT_OF_SCRIPT},
         in_path("operation", "the operation's id", "0b4f5f0e-6f0c-4a5d-8f1e-3a1d6c1f7b11"),
     ),

@@ -1,6 +1,6 @@
 """The values that bodies and answers are made of, as JSON Schema.
 
-description: for who reads the document. null: whether it may be null as well. rules: further
+description: for readers of the document. null: whether it may be null as well. rules: further
 keywords of JSON Schema.
 """
 

@@ -8,8 +8,8 @@ from agent.hosts import Hosts
 from agent.http.contract.hosts import HostLimits, host_request
 from agent.http.middleware import json_line
 from agent.http.places import Places
-from agent.http.resources.asked import json_body
 from agent.http.resources.changes import Changes
+from agent.http.resources.request import json_body
 from agent.http.shared_reads import Shared
 
 
