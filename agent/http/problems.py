@@ -57,10 +57,12 @@ def document(status: int, detail: str, more: dict[str, Any] | None = None) -> by
 def answer(
     resp: falcon.Response, status: int, detail: str, more: dict[str, Any] | None = None
 ) -> None:
-    """Make the response a problem document with that status."""
+    """Make the response a problem document of that status, with the id of the change, if any."""
+    operation = resp.get_header("X-Operation-ID")
+    change = {"operation": operation} if operation else {}
     resp.status = falcon.code_to_http_status(status)
     resp.content_type = MEDIA_TYPE
-    resp.data = document(status, detail, more)
+    resp.data = document(status, detail, {**(more or {}), **change})
 
 
 def _agent_error(
@@ -68,9 +70,6 @@ def _agent_error(
 ) -> None:
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     more = error.facts()
-    operation = resp.get_header("X-Operation-ID")
-    if operation:
-        more["operation"] = operation
     if error.left_behind:
         more["left_behind"] = list(error.left_behind)
     if status == 503:
@@ -97,13 +96,5 @@ def _unexpected(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
     _log.error("request %s: unexpected error", req.context.id, exc_info=error)
-    more = {}
-    operation = resp.get_header("X-Operation-ID")
-    if operation:
-        more["operation"] = operation
-    answer(
-        resp,
-        500,
-        f"an unexpected error; the agent's log has it under request {req.context.id}",
-        more,
-    )
+    detail = f"an unexpected error; the agent's log has it under request {req.context.id}"
+    answer(resp, 500, detail)

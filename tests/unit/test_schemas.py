@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.config import Config
 from agent.errors import InvalidRequest
 from agent.http.contract import names
-from agent.http.contract.hosts import UNLIMITED, HostLimits, host_request, host_schema
+from agent.http.contract.hosts import host_request, host_schema
 from agent.http.contract.networks import network_request
 from agent.http.contract.validator import Validator
 from agent.hypervisor.facts import NewHostFacts
@@ -23,6 +23,7 @@ from agent.tools.parsers.libvirt_xml import Network
 from .golden import UUID
 from .test_commands_virt_install import sub_options
 
+CONFIG = Config()
 HOST = {"memory": 512, "disks": [8], "networks": ["vlan:10"]}
 INSTALL = {**HOST, "install": True, "location": "http://mirror.example.com/debian"}
 NETWORK = {"bridge": "br0", "vlan": 10}
@@ -440,7 +441,7 @@ def test_any_network_stands_whole_or_is_refused(name: str, bridge: str) -> None:
     assert {command.argv[3] for command in others} == {f"--network={UUID}"}
 
 
-LIMITS = HostLimits(memory=512, vcpus=2, disks=3, disk_gb=20, total_gb=30)
+LIMITS = Config(host_memory=512, host_vcpus=2, host_disks=3, host_disk_gb=20, host_total_gb=30)
 
 
 def test_what_is_within_the_limits() -> None:
@@ -493,7 +494,7 @@ def test_the_limits_are_in_the_schema() -> None:
     assert properties["vcpus"]["maximum"] == 2
     assert properties["disks"]["maxItems"] == 3
     assert properties["disks"]["items"] == {"type": "integer", "minimum": 1, "maximum": 20}
-    assert host_schema(HostLimits(vcpus=999)) == host_schema(UNLIMITED)
+    assert host_schema(Config(host_vcpus=999)) == host_schema(CONFIG)
 
 
 def fits(schema: dict[str, Any], value: Any) -> bool:
@@ -535,7 +536,7 @@ def test_a_host_is_taken_when_it_fits_its_schema(body: dict[str, Any]) -> None:
         beyond.add("location")
     if not all(char < "\ud800" for char in body.get("cmdline") or ""):
         beyond.add("cmdline")
-    assert found <= beyond if fits(host_schema(UNLIMITED), body) else found
+    assert found <= beyond if fits(host_schema(CONFIG), body) else found
 
 
 def test_a_pattern_ends_where_the_text_does() -> None:

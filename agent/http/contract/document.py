@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document as a whole."""
 
+from agent.config import Config
 from agent.http.contract import console, hosts, networks, operations, problems, service
 from agent.http.contract.methods import SCRIPT, TAGS
 from agent.http.contract.values import Json, text
@@ -26,8 +27,8 @@ _HEADERS = {
 }
 
 
-def document(limits: hosts.HostLimits = hosts.UNLIMITED) -> Json:
-    """The OpenAPI document. limits: what one new host may have."""
+def document(config: Config) -> Json:
+    """The OpenAPI document, with the limits of a new host that are configured."""
     paths: Json = {}
     for module in (hosts, console, networks, operations, service):
         for path, method, operation in module.METHODS:
@@ -45,7 +46,7 @@ def document(limits: hosts.HostLimits = hosts.UNLIMITED) -> Json:
         "paths": paths,
         "components": {
             "schemas": {
-                "HostRequest": hosts.host_schema(limits),
+                "HostRequest": hosts.host_schema(config),
                 **hosts.SCHEMAS,
                 **console.SCHEMAS,
                 **networks.SCHEMAS,

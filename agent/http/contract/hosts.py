@@ -1,9 +1,9 @@
 """Hosts: the body that makes one, what answers about them hold, and their methods."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from agent.config import Config
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.install_texts import (
     CMDLINE,
@@ -18,6 +18,7 @@ from agent.http.contract.validator import plain, refused, schema_errors, unique
 from agent.http.contract.values import (
     Json,
     array,
+    between,
     boolean,
     enum,
     integer,
@@ -43,33 +44,22 @@ MOST_VCPUS = 255
 MOST_MEMORY_MIB = (1 << 43) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class HostLimits:
-    """The most that one new host may have; 0 for no limit but what can be at all.
-
-    memory: MiB. disk_gb: GiB of each disk. total_gb: GiB of all its disks together.
-    """
-
-    memory: int = 0
-    vcpus: int = 0
-    disks: int = 0
-    disk_gb: int = 0
-    total_gb: int = 0
-
-
-UNLIMITED = HostLimits()
+_DEFAULTS = Config()
 
 
 @cache
-def host_schema(limits: HostLimits) -> Json:
-    """The schema of the body that makes a host within limits, as far as a schema can say them."""
+def host_schema(config: Config) -> Json:
+    """The schema of the body that makes a host, with the limits that are configured.
+
+    It cannot say how large the disks may be together.
+    """
     fields = record(
         {
-            "memory": integer("MB (of 2^20 bytes)", 1, _least(limits.memory, MOST_MEMORY_MIB)),
+            "memory": between(1, _least(config.host_memory, MOST_MEMORY_MIB), "MB (of 2^20 bytes)"),
             "disks": array(
-                integer(least=1, most=_least(limits.disk_gb, limits.total_gb, MOST_DISK_GIB)),
+                between(1, _least(config.host_disk_gb, config.host_total_gb, MOST_DISK_GIB)),
                 "GB (of 2^30 bytes) each, sda first; [] for none",
-                maxItems=_least(limits.disks, MOST_DISKS),
+                maxItems=_least(config.host_disks, MOST_DISKS),
             ),
             "networks": array(
                 text(), "names of networks, one card each; [] for none", maxItems=MOST_NETWORKS
@@ -94,8 +84,8 @@ def host_schema(limits: HostLimits) -> Json:
             "console": boolean(
                 "with a location: whether to point the installer at the serial console"
             ),
-            "vcpus": integer(
-                "virtual processors, 1 by default", 1, _least(limits.vcpus, MOST_VCPUS)
+            "vcpus": between(
+                1, _least(config.host_vcpus, MOST_VCPUS), "virtual processors, 1 by default"
             ),
             "autostart": boolean("whether it starts with the hypervisor, false by default"),
         },
@@ -186,17 +176,19 @@ SCHEMAS: Json = {
 }
 
 
-def host_request(name: str, given: Any, limits: HostLimits = UNLIMITED) -> HostRequest:
+def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostRequest:
     """Read the body of a POST of a host; raises InvalidRequest that names every field."""
     errors = [*name_errors(name, HOST_NAME, "an RFC 1123 host name")]
     if isinstance(given, dict):
         # First, since they say better what is wrong with a text than its pattern does.
         errors += text_errors(given)
-    errors += schema_errors(host_schema(limits), given)
-    if limits.total_gb and not any(each.field.startswith(("disks", "body")) for each in errors):
+    errors += schema_errors(host_schema(config), given)
+    if config.host_total_gb and not any(
+        each.field.startswith(("disks", "body")) for each in errors
+    ):
         total = int(sum(given["disks"]))
-        if total > limits.total_gb:
-            most = f"the maximum of {limits.total_gb} of a host"
+        if total > config.host_total_gb:
+            most = f"the maximum of {config.host_total_gb} of a host"
             errors.append(FieldError("disks", f"{total} GB together are more than {most}"))
     if errors:
         raise InvalidRequest(unique(errors))
@@ -204,7 +196,7 @@ def host_request(name: str, given: Any, limits: HostLimits = UNLIMITED) -> HostR
     return HostRequest(name=name, **{**plain(given), "location": location})
 
 
-HOST_IN_PATH = in_path("name", "the host's name", "ns.example.com")
+HOST_IN_PATH = in_path("name", "the host's name", example="ns.example.com")
 _VERBS = {
     "start": "Start a host; one that runs is left as it is.",
     "shutdown": "Press a host's power button (ACPI); its system may ignore that.",
@@ -222,7 +214,7 @@ METHODS = [
         "createHost",
         "Make a host and start it.",
         "Host",
-        in_path("name", "the new host's name", "ns.example.com", HOST_NAME),
+        in_path("name", "the new host's name", schema=HOST_NAME, example="ns.example.com"),
         description="The answer comes once the machine runs; an install goes on after it. The"
         " host exists whole, or nothing is left of it. A location must be one that virt-install"
         " knows an installer at. Each network must exist and be active, with no more than one"

@@ -1,6 +1,7 @@
 """OpenAPI's operations, the methods of a path: one that reads, or one that changes something."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from agent.http.contract.values import Json, array, boolean, ref, text
@@ -25,34 +26,23 @@ class Method(NamedTuple):
     operation: Json
 
 
-def in_path(name: str, description: str, example: str, schema: Json | None = None) -> Json:
-    """A part of the path. schema: what it may be, None for the name of something that exists."""
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": description,
-        "schema": schema or text(minLength=1),
-        "example": example,
-    }
+def parameter(where: str, name: str, description: str, schema: Json, **more: Any) -> Json:
+    """A parameter of a request. where: path, query or header."""
+    return {"name": name, "in": where, "description": description, "schema": schema, **more}
 
 
-def in_query(name: str, description: str, schema: Json) -> Json:
-    """A parameter of the query, which may be left out."""
-    return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-def _in_header(name: str, description: str, schema: Json) -> Json:
-    return {"name": name, "in": "header", "description": description, "schema": schema}
-
-
+in_query = partial(parameter, "query")
+# The name of something that exists may be any text.
+in_path = partial(parameter, "path", schema=text(minLength=1), required=True)
 DRY_RUN = in_query("dry_run", "change nothing and return the plan", boolean())
-_PREFER = _in_header(
+_PREFER = parameter(
+    "header",
     "Prefer",
     "`respond-async` (RFC 7240) for a 202 as soon as the change is planned",
     text(examples=["respond-async"]),
 )
-_REQUEST_ID = _in_header(
+_REQUEST_ID = parameter(
+    "header",
     "X-Request-ID",
     "an id for the log, at most 128 letters, digits and . _ : -; any other is replaced",
     text(),

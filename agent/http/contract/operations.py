@@ -4,6 +4,7 @@ from agent.http.contract.methods import TEXT_OF_SCRIPT, in_path, in_query, many,
 from agent.http.contract.values import (
     Json,
     array,
+    between,
     boolean,
     enum,
     integer,
@@ -21,8 +22,8 @@ QUERY = (
     in_query("host", "only those about this host", text()),
     in_query("network", "only those about this network", text()),
     in_query("status", "only those of this status", text(enum=list(STATUSES))),
-    in_query("before", "only those of a lower `number`", integer(least=1, most=1 << 62)),
-    in_query("limit", "how many at most, 50 by default", integer(least=1, most=500)),
+    in_query("before", "only those of a lower `number`", between(1, 1 << 62)),
+    in_query("limit", "how many at most, 50 by default", between(1, 500)),
 )
 
 _COMMAND = {
@@ -38,7 +39,7 @@ _STEP = {
 }
 _INSTALL = {"host": text(), "domain": uuid(), "location": text(null=True)}
 _RUN = {
-    "step": integer("of the plan, from 0", 0),
+    "step": integer("of the plan, from 0", minimum=0),
     "undo": boolean("whether it took the step back"),
     **_COMMAND,
     "began": time(),
@@ -58,16 +59,16 @@ _REQUEST = {
 }
 _ROW = {
     "id": uuid(),
-    "number": integer("its place in the journal", 1),
+    "number": integer("its place in the journal", minimum=1),
     "does": text("what it does, in a few words"),
     "host": text("the host that it is about", null=True),
     "network": text("the network that it is about", null=True),
     "status": enum(STATUSES),
     "began": time(),
     "ended": time(null=True),
-    "steps": integer("of the plan", 0),
-    "steps_done": integer(least=0),
-    "undo_commands": integer("how many were run", 0),
+    "steps": integer("of the plan", minimum=0),
+    "steps_done": integer(minimum=0),
+    "undo_commands": integer("how many were run", minimum=0),
     "request": record(_REQUEST),
     "error": {
         "type": ["object", "null"],
@@ -125,6 +126,6 @@ METHODS = [
         "getOperation",
         "Show a change with every command.",
         {**one("Operation"), **TEXT_OF_SCRIPT},
-        in_path("operation", "the operation's id", "0b4f5f0e-6f0c-4a5d-8f1e-3a1d6c1f7b11"),
+        in_path("operation", "the operation's id", example="0b4f5f0e-6f0c-4a5d-8f1e-3a1d6c1f7b11"),
     ),
 ]

@@ -1,7 +1,7 @@
 """Errors in the contract: what a problem document holds, and what each status means."""
 
 from agent.http.contract.methods import answer
-from agent.http.contract.values import Json, array, integer, record, ref, text, uuid
+from agent.http.contract.values import Json, array, between, integer, record, ref, text, uuid
 from agent.http.problems import MEDIA_TYPE
 
 SCHEMAS: Json = {
@@ -10,7 +10,7 @@ SCHEMAS: Json = {
         "required": ["title", "status", "detail"],
         "properties": {
             "title": text("the status in words"),
-            "status": integer(least=400, most=599),
+            "status": between(400, 599),
             "detail": text("what was wrong, for a person"),
             "errors": array(
                 record({"field": text(), "detail": text()}), "400: every field that was wrong"

@@ -12,8 +12,8 @@ _PART: Json = {
         "detail": text("why it is failing"),
         "version": text(null=True),
         "name": text(),
-        "capacity_bytes": integer(least=0),
-        "available_bytes": integer(least=0),
+        "capacity_bytes": integer(minimum=0),
+        "available_bytes": integer(minimum=0),
         "unsettled": array(text(), "operations that have not ended yet"),
         "command": text(),
         "exit_code": integer(null=True),
@@ -50,6 +50,6 @@ METHODS = [
         "getManualPage",
         "A page of the manual.",
         _PAGE,
-        in_path("page", "the page's name", "install"),
+        in_path("page", "the page's name", example="install"),
     ),
 ]
