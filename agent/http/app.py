@@ -5,10 +5,10 @@ from pathlib import Path
 import falcon
 
 from agent.access.control import Door
+from agent.config import Config
 from agent.hosts import Hosts
 from agent.http import problems
 from agent.http.contract.document import document
-from agent.http.contract.hosts import UNLIMITED, HostLimits
 from agent.http.docs import manual
 from agent.http.health import Health
 from agent.http.metrics import Metrics
@@ -36,6 +36,7 @@ _LISTS = ("/hosts", "/networks")
 
 
 def create_app(
+    config: Config,
     hosts: Hosts,
     networks: Networks,
     executor: Executor,
@@ -43,27 +44,22 @@ def create_app(
     health: Health,
     consoles: Consoles,
     door: Door,
-    places: int = 64,
-    body_bytes: int = 65536,
-    limits: HostLimits = UNLIMITED,
     metrics: Metrics | None = None,
     manual_folder: Path = MANUAL,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
     door: decides which requests get in at all.
-    places: how many requests that may run commands are answered at the same time.
-    body_bytes: how large a body may be. limits: what one new host may have. metrics: those that
-    the commands and operations are counted in, None for new ones. manual_folder: where the pages
-    of the manual are.
+    metrics: those that the commands and operations are counted in, None for new ones.
+    manual_folder: where the pages of the manual are.
     """
     metrics = metrics or Metrics()
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    free_places = Places(places)
+    free_places = Places(config.threads)
     # Some are left to reads, however many changes hang.
-    changes_places = Places(max(1, places * 3 // 4), within=free_places)
+    changes_places = Places(max(1, config.threads * 3 // 4), within=free_places)
     take_place = TakePlace(free_places, changes_places, _NO_COMMANDS, _LISTS)
-    for middleware in (RequestLog(metrics), door, Head(), BodyLimit(body_bytes), take_place):
+    for middleware in (RequestLog(metrics), door, Head(), BodyLimit(config.body_bytes), take_place):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
@@ -73,7 +69,7 @@ def create_app(
     network = Network(networks, changes)
     host_list = HostList(hosts, free_places)
     app.add_route("/hosts", host_list)
-    app.add_route("/hosts/{name}", Host(hosts, changes, limits))
+    app.add_route("/hosts/{name}", Host(hosts, changes, config))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
         app.add_route(f"/hosts/{{name}}/{verb}", Power(verb, hosts, changes))
@@ -83,7 +79,7 @@ def create_app(
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))
     app.add_route("/health", HealthCheck(health))
-    contract = document(limits)
+    contract = document(config)
     app.add_route("/openapi.json", OpenApi(contract))
     docs = Docs(contract, manual(manual_folder))
     app.add_route("/docs", docs)

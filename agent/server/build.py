@@ -9,7 +9,6 @@ from agent.access.control import Door
 from agent.config import Config
 from agent.hosts import Hosts
 from agent.http.app import create_app
-from agent.http.contract.hosts import HostLimits
 from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.hypervisor.consoles import Consoles
@@ -70,6 +69,7 @@ def build(config: Config) -> Agent:
     door = Door(config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
     app = create_app(
+        config,
         hosts,
         Networks(hypervisor, config),
         executor,
@@ -78,19 +78,6 @@ def build(config: Config) -> Agent:
         Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, settler),
         consoles,
         door,
-        config.threads,
-        config.body_bytes,
-        _host_limits(config),
         metrics,
     )
     return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
-
-
-def _host_limits(config: Config) -> HostLimits:
-    return HostLimits(
-        memory=config.host_memory,
-        vcpus=config.host_vcpus,
-        disks=config.host_disks,
-        disk_gb=config.host_disk_gb,
-        total_gb=config.host_total_gb,
-    )

@@ -11,11 +11,12 @@ import requests
 import schemathesis
 from schemathesis import Case, HookContext
 
+from agent.config import Config
 from agent.http.contract import hosts, networks
 from agent.http.contract.validator import Validator
 
 BRIDGE, NETWORK = "br0", "there"
-_HOST = Validator(hosts.host_schema(hosts.UNLIMITED))
+_HOST = Validator(hosts.host_schema(Config()))
 _INSTALL = ("install", "location", "cmdline", "console")
 
 
@@ -24,9 +25,7 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     """Called with every request before it is sent."""
     path, method = case.operation.path, case.method.upper()
     if isinstance(case.body, dict):
-        if path == "/hosts/{name}" and Validator(hosts.host_schema(hosts.UNLIMITED)).is_valid(
-            case.body
-        ):
+        if path == "/hosts/{name}" and Validator(hosts.host_schema(Config())).is_valid(case.body):
             _small_host(case)
         elif path.endswith("/{network}") and Validator(networks.NETWORK).is_valid(case.body):
             case.body = {**case.body, "bridge": BRIDGE}

@@ -66,6 +66,7 @@ class Agent:
             steps, self.journal, self.locks, self.unsettled.append, lambda: None
         )
         app = create_app(
+            config,
             Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1)),
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
             self.executor,

@@ -8,7 +8,7 @@ import falcon
 from agent.errors import JournalFailed
 from agent.http.contract.methods import DRY_RUN, SCRIPT
 from agent.http.middleware import client
-from agent.http.resources.asked import query
+from agent.http.resources.request import query
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.operation import Asked, Change

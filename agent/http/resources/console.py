@@ -8,7 +8,7 @@ import falcon
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.console import QUERY
 from agent.http.places import leave_place
-from agent.http.resources.asked import query
+from agent.http.resources.request import query
 from agent.hypervisor.consoles import Consoles, read
 
 
@@ -22,13 +22,13 @@ class Console:
         """Answer a piece as JSON, or all of it as plain text, or a stream that goes on."""
         asked = {"offset": 0, "wait": 0, "follow": False, **query(req, QUERY)}
         uuid, log = self._consoles.log(name)
-        left = _left(req)
+        disconnected = _disconnected(req)
         if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_TEXT)) == falcon.MEDIA_TEXT:
             resp.content_type = "text/plain; charset=utf-8"
             # A proxy must not keep back what has come so far.
             resp.set_header("X-Accel-Buffering", "no")
             if asked["follow"]:
-                stream = self._consoles.follow(uuid, log, asked["offset"], left)
+                stream = self._consoles.follow(uuid, log, asked["offset"], disconnected)
                 next(stream)  # takes the place, or raises while the status can still say so
             else:
                 stream = _whole(log, asked["offset"])
@@ -41,7 +41,7 @@ class Console:
         if asked["wait"]:
             leave_place(req)
             with self._consoles.place():
-                piece = self._consoles.wait(log, asked["offset"], asked["wait"], left)
+                piece = self._consoles.wait(log, asked["offset"], asked["wait"], disconnected)
         else:
             piece = read(log, asked["offset"])
         resp.media = {"offset": piece.offset, "next": piece.next, "text": piece.text}
@@ -56,7 +56,7 @@ def _whole(log: Path, offset: int) -> Iterator[bytes]:
         yield piece.data
 
 
-def _left(req: falcon.Request) -> Callable[[], bool]:
+def _disconnected(req: falcon.Request) -> Callable[[], bool]:
     """Whether the client has gone, which waitress can tell while nothing is written."""
     told: Callable[[], bool] | None = req.env.get("waitress.client_disconnected")
     return told or (lambda: False)

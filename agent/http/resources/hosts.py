@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 import falcon
 
+from agent.config import Config
 from agent.hosts import Hosts
-from agent.http.contract.hosts import HostLimits, host_request
+from agent.http.contract.hosts import host_request
 from agent.http.middleware import json_line
 from agent.http.places import Places
-from agent.http.resources.asked import json_body
 from agent.http.resources.changes import Changes
+from agent.http.resources.request import json_body
 from agent.http.shared_reads import Shared
 
 
@@ -43,10 +44,10 @@ class HostList:
 class Host:
     """/hosts/{name}"""
 
-    def __init__(self, hosts: Hosts, changes: Changes, limits: HostLimits) -> None:
+    def __init__(self, hosts: Hosts, changes: Changes, config: Config) -> None:
         self._hosts = hosts
         self._changes = changes
-        self._limits = limits
+        self._config = config
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show a host."""
@@ -55,7 +56,7 @@ class Host:
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""
         body = json_body(req)
-        change = self._hosts.create(host_request(name, body, self._limits))
+        change = self._hosts.create(host_request(name, body, self._config))
         self._changes.enact(change, body, req, resp)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
