@@ -55,10 +55,11 @@ def create(
     """Plan a new host.
 
     uuid: of the domain that will be. virt_type: "kvm" or "qemu".
-    Raises AlreadyExists when its name or one of its volumes' is taken, InvalidRequest when
-    the hypervisor has not what it asks for.
+    Raises AlreadyExists when its name is taken, InvalidRequest when the hypervisor has not what
+    it asks for.
     """
-    _refuse_taken(request, facts, config)
+    if request.name in facts.domains:
+        raise AlreadyExists(f"there is a host {request.name!r} already")
     networks = _networks(request, facts)
     virsh = Virsh(config.libvirt_uri)
     ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
@@ -154,18 +155,6 @@ def delete(
         steps.append(Step("delete its console log", delete_console_log(log)))
     steps.append(Step(f"undefine domain {name}", virsh.undefine(uuid)))
     return Plan(f"delete host {name}", tuple(steps))
-
-
-def _refuse_taken(request: HostRequest, facts: NewHostFacts, config: Config) -> None:
-    if request.name in facts.domains:
-        raise AlreadyExists(f"there is a host {request.name!r} already")
-    for index in range(len(request.disks)):
-        volume = volume_name(request.name, index)
-        if volume in facts.volumes:
-            raise AlreadyExists(
-                f"there is a volume {volume!r} in pool {config.pool!r} already, which is not"
-                " taken over; delete it or choose another name for the host"
-            )
 
 
 def _networks(request: HostRequest, facts: NewHostFacts) -> list[libvirt_xml.Network]:

@@ -14,7 +14,7 @@ from agent.http.metrics import Metrics
 from agent.http.schemas.hosts import HostLimits
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
-from agent.hypervisor.kept_virsh import Warm
+from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.virtualisation import VirtType
 from agent.installs.follower import Installs
 from agent.networks import Networks
@@ -43,7 +43,7 @@ class Agent:
     consoles: Consoles
     journal: Journal
     virt_type: VirtType
-    warm: Warm
+    kept_virsh: KeptVirsh
     door: Door
 
 
@@ -60,8 +60,8 @@ def build(config: Config) -> Agent:
     steps = Steps(runner, journal, Records(Path(config.state_dir) / "records"))
     locks = Locks()
     virt_type = VirtType(runner, config)
-    warm = Warm(runner, config)
-    hypervisor = Hypervisor(runner, config, warm=warm if config.warm_virsh else None)
+    kept_virsh = KeptVirsh(runner, config)
+    hypervisor = Hypervisor(runner, config, kept=kept_virsh if config.warm_virsh else None)
     hosts = Hosts(hypervisor, config, virt_type, journal)
     installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
     settler = Settler(steps, journal, locks, installs.wake)
@@ -84,7 +84,9 @@ def build(config: Config) -> Agent:
         _host_limits(config),
         metrics,
     )
-    return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
+    return Agent(
+        app, runner, executor, settler, installs, consoles, journal, virt_type, kept_virsh, door
+    )
 
 
 def _host_limits(config: Config) -> HostLimits:

@@ -198,10 +198,13 @@ def test_one_that_goes_while_it_is_shown_is_not_found(agent: Agent) -> None:
     assert (answer.status_code, answer.json["detail"]) == (404, f"there is no host '{HOST}'")
 
 
-def expect_facts(agent: Agent, listed: Read = EMPTY_LIST, volumes: str = "empty-vol-list") -> None:
+POOL_INFO = "pool-info --bytes fixture-pool"
+
+
+def expect_facts(agent: Agent, listed: Read = EMPTY_LIST) -> None:
     """The reads before a create."""
-    volume_list = Read("vol-list fixture-pool", virsh(volumes))
-    agent.reads(listed, NET_UUIDS, NET_ACTIVE, volume_list, MEMORY)
+    pool = Read(POOL_INFO, virsh("pool-info"))
+    agent.reads(listed, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
     agent.reads(*NETWORKS)
     agent.runs(*LIST_BR, stdout="fixbr0\n")
 
@@ -352,31 +355,16 @@ def test_what_cannot_be_taken_back_is_told(agent: Agent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "volumes", "body", "expected"),
+    ("listed", "body", "expected"),
     [
-        (LIST, "empty-vol-list", {}, (409, f"there is a host '{HOST}' already")),
+        (LIST, {}, (409, f"there is a host '{HOST}' already")),
         (
             EMPTY_LIST,
-            "vol-list",
-            {},
-            (
-                409,
-                f"there is a volume '{HOST}.0.qcow2' in pool 'fixture-pool' already, which is not"
-                " taken over; delete it or choose another name for the host",
-            ),
-        ),
-        (
-            EMPTY_LIST,
-            "empty-vol-list",
             {"networks": ["nope"]},
-            (
-                400,
-                "networks[0]: there is no network 'nope'",
-            ),
+            (400, "networks[0]: there is no network 'nope'"),
         ),
         (
             EMPTY_LIST,
-            "empty-vol-list",
             {"networks": ["fixture-nat"]},
             (
                 400,
@@ -387,11 +375,32 @@ def test_what_cannot_be_taken_back_is_told(agent: Agent) -> None:
     ],
 )
 def test_a_host_that_cannot_be(
-    agent: Agent, listed: Read, volumes: str, body: dict[str, Any], expected: tuple[int, str]
+    agent: Agent, listed: Read, body: dict[str, Any], expected: tuple[int, str]
 ) -> None:
-    expect_facts(agent, listed, volumes)
+    expect_facts(agent, listed)
     answer = agent("POST", f"/hosts/{HOST}", json={**BODY, **body})
     assert (answer.status_code, answer.json["detail"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("pool", "detail"),
+    [
+        (
+            Read(POOL_INFO, virsh("inactive-pool-info")),
+            "virsh cannot use the storage pool: storage pool 'fixture-pool' is not active",
+        ),
+        (
+            Read(POOL_INFO, stderr=virsh_error("pool-not-found")),
+            "virsh cannot use the storage pool: failed to get pool 'fixture-pool'; Storage pool not"
+            " found: no storage pool with matching name 'fixture-pool'",
+        ),
+    ],
+)
+def test_a_create_without_a_pool(agent: Agent, pool: Read, detail: str) -> None:
+    agent.reads(EMPTY_LIST, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
+    answer = agent("POST", f"/hosts/{HOST}", json=BODY)
+    assert (answer.status_code, answer.json["detail"]) == (503, detail)
+    assert answer.json["command"] == f"virsh --connect=qemu:///system {POOL_INFO}"
 
 
 VOLUMES = ("fixture.example.com.0.qcow2", "fixture.example.com.1.qcow2", "overlay.qcow2")

@@ -7,6 +7,7 @@ import falcon
 
 from agent.errors import FieldError, InvalidRequest, JournalFailed
 from agent.http.middleware import client
+from agent.http.places import Places
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.operation import Asked, Change
@@ -18,9 +19,10 @@ MEDIA_SCRIPT = "text/x-shellscript"
 class Changes:
     """Does with a change what its request says: run it, run it later, or only show it."""
 
-    def __init__(self, executor: Executor, journal: Journal) -> None:
+    def __init__(self, executor: Executor, journal: Journal, places: Places) -> None:
         self._executor = executor
         self._journal = journal
+        self._places = places
 
     def enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> None:
         """Carry a change out and answer what came of it.
@@ -29,6 +31,10 @@ class Changes:
         With `?dry_run=true` nothing is changed and the answer is the plan. With `Prefer:
         respond-async` the answer is 202 and the operation, once its plan is made.
         """
+        with self._places.one(change=True):
+            self._enact(change, body, req, resp)
+
+    def _enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> None:
         if _dry_run(req):
             plan = change.plan()
             if wants_script(req):

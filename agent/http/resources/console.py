@@ -7,7 +7,7 @@ from typing import Any
 import falcon
 
 from agent.errors import FieldError, InvalidRequest
-from agent.http.places import leave_place
+from agent.http.places import Places
 from agent.http.resources.query import unknown
 from agent.hypervisor.consoles import Consoles, read
 
@@ -18,13 +18,15 @@ MOST_WAIT_SECONDS = 60
 class Console:
     """/hosts/{name}/console"""
 
-    def __init__(self, consoles: Consoles) -> None:
+    def __init__(self, consoles: Consoles, places: Places) -> None:
         self._consoles = consoles
+        self._places = places
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Answer a piece as JSON, or all of it as plain text, or a stream that goes on."""
         asked = _asked(req)
-        uuid, log = self._consoles.log(name)
+        with self._places.one():
+            uuid, log = self._consoles.log(name)
         left = _left(req)
         if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_TEXT)) == falcon.MEDIA_TEXT:
             resp.content_type = "text/plain; charset=utf-8"
@@ -42,7 +44,6 @@ class Console:
                 [FieldError("follow", "goes with Accept: text/plain; in JSON there is wait")]
             )
         if asked["wait"]:
-            leave_place(req)
             with self._consoles.place():
                 piece = self._consoles.wait(log, asked["offset"], asked["wait"], left)
         else:

@@ -11,7 +11,7 @@ from agent.http.resources.body import json_body
 from agent.http.resources.changes import Changes
 from agent.http.schemas.hosts import HostLimits
 from agent.http.schemas.requests import host_request
-from agent.http.shared_reads import Shared
+from agent.http.shared_reads import SharedRead
 
 
 class _Listed(NamedTuple):
@@ -26,7 +26,7 @@ class HostList:
 
     def __init__(self, hosts: Hosts, places: Places) -> None:
         self._hosts = hosts
-        self._list = Shared(self._read, places)
+        self._list = SharedRead(self._read, places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List every host."""
@@ -44,14 +44,16 @@ class HostList:
 class Host:
     """/hosts/{name}"""
 
-    def __init__(self, hosts: Hosts, changes: Changes, limits: HostLimits) -> None:
+    def __init__(self, hosts: Hosts, changes: Changes, places: Places, limits: HostLimits) -> None:
         self._hosts = hosts
         self._changes = changes
+        self._places = places
         self._limits = limits
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show a host."""
-        resp.media = self._hosts.show(name)
+        with self._places.one():
+            resp.media = self._hosts.show(name)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""
