@@ -242,7 +242,8 @@ class KeptVirsh:
 
     def _receive(self, process: Process) -> Result:
         """The answer to what was sent, with which the process is given back."""
-        outcome = "lost"
+        # Once it is given back, somebody else may ask it something.
+        argv, outcome = process.argv, "lost"
         try:
             result = process.receive(self._runner.limit("virsh"))
             if _DISCONNECTED.search(result.stderr) or _is_out_of_reach(result):
@@ -260,10 +261,10 @@ class KeptVirsh:
                 outcome = "interrupted"
             # virsh returns 0 when its input ends, whatever came of what it was asked.
             code = 0 if outcome == "ok" else None
-            self._runner.ended(process.argv, process.began, outcome, code)
+            self._runner.ended(argv, process.began, outcome, code)
             self._give_back(process)
             if outcome == "interrupted":
-                raise Interrupted(process.argv, None, "")
+                raise Interrupted(argv, None, "")
         return result
 
     def _give_back(self, process: Process) -> None:
@@ -275,6 +276,7 @@ class KeptVirsh:
             self._end_idle(0)
 
     def _watch_idle(self) -> None:
+        """Have the processes that are free ended in time; with the lock of `_given_back`."""
         if self._timer is None and any(process.is_running for process in self._free):
             arguments = (self._idle_seconds,)
             self._timer = threading.Timer(self._idle_seconds, self._end_idle, arguments)

@@ -28,7 +28,7 @@ HOSTS = 12
 PATIENCE_SECONDS = 5
 
 
-def pool_of(agent: Agent) -> list[int]:
+def kept_by(agent: Agent) -> list[int]:
     """The virsh processes that an agent keeps, known by their environment."""
     token = f"STAGING_AGENT_OPERATION=virsh of {agent.state_dir}".encode()
     found = []
@@ -40,7 +40,7 @@ def pool_of(agent: Agent) -> list[int]:
     return found
 
 
-def children_of(agent: Agent) -> list[int]:
+def own_of(agent: Agent) -> list[int]:
     """The virsh processes that an agent has started for one read each."""
     found = []
     for folder in Path("/proc").iterdir():
@@ -113,7 +113,7 @@ def killed_at_random(
 
     def kill_virsh() -> None:
         while answered.wait(dice.randint(1, 40)):
-            for kind, pids in (("kept", pool_of(agent)), ("own", children_of(agent))):
+            for kind, pids in (("kept", kept_by(agent)), ("own", own_of(agent))):
                 for pid in pids:
                     if dice.random() < (0.5 if kind == "kept" else 0.05):
                         with suppress(ProcessLookupError):
@@ -145,28 +145,28 @@ def test_answers_are_the_same_with_and_without_kept_processes(start_agent: Start
         stack.define_domain(
             name, f"<interface type='network'><source network='{stack.V10}'/></interface>"
         )
-    warm, cold = start_agent(warm_virsh=2), start_agent(warm_virsh=0)
+    keeping, plain = start_agent(warm_virsh=2), start_agent(warm_virsh=0)
     made = {"memory": 64, "disks": [1], "networks": [stack.V20]}
     host = stack.own("made")
-    assert warm.post("hosts", host, body=made).status == 200
+    assert keeping.post("hosts", host, body=made).status == 200
     paths = [
         *(("hosts", name) for name in (*names, odd, host, stack.own("none"), "-h", "1; list")),
         *(("networks", name) for name in (*stack.VLANS, stack.own("none"))),
     ]
     for path in paths:
         # Twice: the second time the agent knows the UUID.
-        answers = [agent.get(*path) for agent in (warm, warm, cold, cold)]
+        answers = [agent.get(*path) for agent in (keeping, keeping, plain, plain)]
         assert len({(answer.status, answer.text) for answer in answers}) == 1, path
     for path, ours in (("hosts", {*names, odd, host}), ("networks", set(stack.VLANS))):
         # Others may make theirs at the same time.
         own = [
             [row for row in agent.get(path).body if row["name"].startswith(stack.PREFIX)]
-            for agent in (warm, cold)
+            for agent in (keeping, plain)
         ]
         assert own[0] == own[1]
         assert {row["name"] for row in own[0]} == ours
-    assert len(pool_of(warm)) in (1, 2)
-    assert pool_of(cold) == []
+    assert len(kept_by(keeping)) in (1, 2)
+    assert kept_by(plain) == []
 
 
 def test_what_changes_by_hand_is_seen_at_once(start_agent: StartAgent) -> None:
@@ -240,7 +240,7 @@ def test_no_answer_is_wrong_while_all_is_killed(libvirt: Libvirt, private_agent:
     assert killed["kept"] > 50
     assert killed["libvirtd"] > 3
     assert agent.get("hosts").status == 200
-    assert len(pool_of(agent)) in (1, 2)
+    assert len(kept_by(agent)) in (1, 2)
 
 
 def test_the_processes_end_with_the_agent_and_are_found_after_a_kill(tmp_path: Path) -> None:
@@ -258,13 +258,13 @@ def test_the_processes_end_with_the_agent_and_are_found_after_a_kill(tmp_path: P
         agent.start()
         agent.get("hosts")
         agent.stop(signal.SIGKILL)
-        assert pool_of(agent) != []
+        assert kept_by(agent) != []
         agent.start()
-        assert pool_of(agent) == []
+        assert kept_by(agent) == []
         agent.get("hosts")
-        assert pool_of(agent) != []
+        assert kept_by(agent) != []
         assert agent.stop() == 0
-        stack.wait_for(lambda: pool_of(agent) == [], "an end to what it had kept")
+        stack.wait_for(lambda: kept_by(agent) == [], "an end to what it had kept")
     finally:
         agent.kill()
 
@@ -359,12 +359,12 @@ def test_a_libvirt_that_stays_away_is_told_at_once_but_the_first_time(
     start_agent: StartAgent, door: Door
 ) -> None:
     told = {}
-    for warm in (2, 0):
-        agent = start_agent(libvirt_uri=f"qemu+unix:///system?socket={door.path}", warm_virsh=warm)
+    for most in (2, 0):
+        agent = start_agent(libvirt_uri=f"qemu+unix:///system?socket={door.path}", warm_virsh=most)
         assert agent.get("hosts").status == 200
         door.shut()
         answers = [agent.get("hosts") for _ in range(3)]
-        told[warm] = {(answer.status, answer.text) for answer in answers}
+        told[most] = {(answer.status, answer.text) for answer in answers}
         door.open()
         assert agent.get("hosts").status == 200
     assert told[2] == told[0]
