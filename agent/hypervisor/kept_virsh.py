@@ -69,7 +69,6 @@ class Process:
         self._token = token
         self._process: subprocess.Popen[bytes] | None = None
         self._stdin = self._stdout = self._stderr = -1
-        self._poll = select.poll()
         self._mark = ""
         self._is_sent = False
         self.argv: Sequence[str] = ()
@@ -115,13 +114,15 @@ class Process:
         if not self._is_sent:
             raise Unusable("virsh has ended")
         begin, end = f"error: {self._mark}+\n".encode(), f"error: {self._mark}-\n".encode()
+        poll = select.poll()
+        poll.register(self._stderr, select.POLLIN)
         told = b""
         while end not in told:
             left = self.began + limit - time.monotonic()
             if left <= 0:
                 _log.warning("past its limit of %g s, killed: %s", limit, self.argv)
                 raise CommandTimeout(self.argv, limit, _text(told.removeprefix(begin)))
-            if self._poll.poll(left * 1000):
+            if poll.poll(left * 1000):
                 chunk = os.read(self._stderr, _CHUNK_BYTES)
                 if not chunk:
                     raise Unusable("virsh has ended")
@@ -150,8 +151,6 @@ class Process:
         if process.stdin is None or process.stderr is None:
             raise ValueError("a process without pipes")
         self._stdin, self._stderr = process.stdin.fileno(), process.stderr.fileno()
-        self._poll = select.poll()
-        self._poll.register(self._stderr, select.POLLIN)
         # A user who has very many pipes already gets no larger ones.
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

@@ -1,16 +1,14 @@
 """Reads by virsh processes that stay connected, on real libvirt, while they are killed."""
 
-import math
 import os
 import random
 import shutil
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from .libvirtd import Libvirt
 StartAgent = Callable[..., Agent]
 CLIENTS = 8
 ANSWERS = 10_000
-HOSTS = 12
 # Within which the agent surely waits for a libvirtd that is restarted.
 PATIENCE_SECONDS = 5
 
@@ -56,86 +53,36 @@ def _words(process: Path) -> list[bytes]:
     return (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
 
 
-@pytest.fixture
-def private_agent(libvirt: Libvirt, tmp_path: Path) -> Iterator[Agent]:
-    """An agent of a libvirtd that may be killed."""
-    with serving(libvirtd.agent(libvirt, tmp_path / "agent")) as started:
-        yield started
-
-
-@pytest.fixture
-def hosts() -> dict[str, str]:
-    """Hosts that are off and are there throughout: their memory in MB by name."""
-    names = [stack.own(f"h{number}") for number in range(HOSTS)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(stack.define_domain, names))
-    return {name: stack.virsh("domuuid", name).strip() for name in names}
-
-
-class Answered:
-    """How many answers there were, for what is to happen after some more of them."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._count = 0
-        self._done = False
-
-    def one(self) -> None:
-        """There was an answer."""
-        with self._condition:
-            self._count += 1
-            self._condition.notify_all()
-
-    def end(self) -> None:
-        """There are no more."""
-        with self._condition:
-            self._done = True
-            self._condition.notify_all()
-
-    def wait(self, more: int) -> bool:
-        """Wait for so many more; answers whether they came."""
-        with self._condition:
-            until = self._count + more
-            self._condition.wait_for(lambda: self._done or self._count >= until)
-            return not self._done
-
-
-@contextmanager
-def killed_at_random(
-    agent: Agent, libvirt: Libvirt, answered: Answered, killed: dict[str, int]
-) -> Iterator[None]:
-    """Kill every virsh of the agent again and again, and libvirtd now and then.
+class Killer:
+    """Kills every virsh of an agent again and again, and libvirtd now and then.
 
     By the answers and not by the clock, so that a slow machine is not killed at every turn.
-    killed: how often, and the seconds of the longest time that libvirtd was away.
+    killed: how often. away: the seconds of the longest time that libvirtd was away.
     """
-    dice = random.Random(5)  # noqa: S311
 
-    def kill_virsh() -> None:
-        while answered.wait(dice.randint(1, 40)):
-            for kind, pids in (("kept", kept_by(agent)), ("own", own_of(agent))):
+    def __init__(self, agent: Agent, libvirt: Libvirt) -> None:
+        self._agent = agent
+        self._libvirt = libvirt
+        self._restart = threading.Lock()
+        self.killed = {"kept": 0, "own": 0, "libvirtd": 0}
+        self.away = 0.0
+
+    def answered(self, dice: random.Random) -> None:
+        """There was an answer, in the thread of its client; the other clients go on."""
+        if dice.random() < 1 / 20:
+            for kind, pids in (("kept", kept_by(self._agent)), ("own", own_of(self._agent))):
                 for pid in pids:
                     if dice.random() < (0.5 if kind == "kept" else 0.05):
                         with suppress(ProcessLookupError):
                             os.kill(pid, dice.choice((signal.SIGKILL, signal.SIGTERM)))
-                            killed[kind] += 1
-
-    def kill_libvirtd() -> None:
-        while answered.wait(dice.randint(300, 1500)):
-            began = time.monotonic()
-            libvirt.end(dice.choice((signal.SIGKILL, signal.SIGTERM)))
-            libvirt.start()
-            killed["away"] = max(killed["away"], math.ceil(time.monotonic() - began))
-            killed["libvirtd"] += 1
-
-    with ThreadPoolExecutor(2) as pool:
-        killers = [pool.submit(kill_virsh), pool.submit(kill_libvirtd)]
-        try:
-            yield
-        finally:
-            answered.end()
-        for killer in killers:
-            killer.result()
+                            self.killed[kind] += 1
+        if dice.random() < 1 / 900:
+            with self._restart:
+                began = time.monotonic()
+                self._libvirt.end(dice.choice((signal.SIGKILL, signal.SIGTERM)))
+                self._libvirt.start()
+                self.away = max(self.away, time.monotonic() - began)
+                self.killed["libvirtd"] += 1
 
 
 def test_answers_are_the_same_with_and_without_kept_processes(start_agent: StartAgent) -> None:
@@ -187,9 +134,16 @@ def test_what_changes_by_hand_is_seen_at_once(start_agent: StartAgent) -> None:
     assert other == stack.virsh("domuuid", first).strip()
 
 
-def test_no_answer_is_wrong_while_all_is_killed(libvirt: Libvirt, private_agent: Agent) -> None:
+@pytest.fixture
+def agent_of_libvirt(libvirt: Libvirt, tmp_path: Path) -> Iterator[Agent]:
+    """An agent of a libvirtd that may be killed."""
+    with serving(libvirtd.agent(libvirt, tmp_path / "agent")) as started:
+        yield started
+
+
+def test_no_answer_is_wrong_while_all_is_killed(libvirt: Libvirt, agent_of_libvirt: Agent) -> None:
     """Every virsh of the agent, kept or not, and libvirtd: ten thousand answers."""
-    agent = private_agent
+    agent = agent_of_libvirt
     names = [stack.own(f"h{number}") for number in range(12)]
     for name in names:
         libvirt.virsh("define", "/dev/stdin", stdin=stack.domain_xml(name))
@@ -210,11 +164,11 @@ def test_no_answer_is_wrong_while_all_is_killed(libvirt: Libvirt, private_agent:
     assert sorted(expected["hosts",].body, key=lambda row: names.index(row["name"])) == rows
     told = {path: (answer.status, answer.text) for path, answer in expected.items()}
 
-    answered = Answered()
+    killer = Killer(agent, libvirt)
 
-    def ask(path: tuple[str, ...]) -> Answer:
+    def ask(path: tuple[str, ...], dice: random.Random) -> Answer:
         answer = agent.get(*path)
-        answered.one()
+        killer.answered(dice)
         return answer
 
     def client(number: int) -> list[str]:
@@ -222,23 +176,22 @@ def test_no_answer_is_wrong_while_all_is_killed(libvirt: Libvirt, private_agent:
         dice = random.Random(number)  # noqa: S311
         # Lists half of the time.
         paths = dice.choices(list(told), [1] * len(names) + [8, 4, 2], k=ANSWERS // CLIENTS)
-        answers = ((path, ask(path)) for path in paths)
+        answers = ((path, ask(path, dice)) for path in paths)
         return [
             f"{path}: {answer.status}: {answer.text}"
             for path, answer in answers
             if (answer.status, answer.text) != told[path]
         ]
 
-    killed = {"kept": 0, "own": 0, "libvirtd": 0, "away": 0}
-    with killed_at_random(agent, libvirt, answered, killed), ThreadPoolExecutor(CLIENTS) as pool:
+    with ThreadPoolExecutor(CLIENTS) as pool:
         wrong = [text for each in pool.map(client, range(CLIENTS)) for text in each]
-    if killed["away"] > PATIENCE_SECONDS:
+    if killer.away > PATIENCE_SECONDS:
         # The agent does not wait for longer than that, and says so.
         wrong = [text for text in wrong if ": 503: " not in text]
     assert wrong == []
     # It was no idle threat.
-    assert killed["kept"] > 50
-    assert killed["libvirtd"] > 3
+    assert killer.killed["kept"] > 50
+    assert killer.killed["libvirtd"] > 3
     assert agent.get("hosts").status == 200
     assert len(kept_by(agent)) in (1, 2)
 
@@ -269,103 +222,17 @@ def test_the_processes_end_with_the_agent_and_are_found_after_a_kill(tmp_path: P
         agent.kill()
 
 
-class Door:
-    """A socket that leads to libvirt's, and can be shut as by libvirtd's end."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._server: socket.socket | None = None
-        self._open: list[socket.socket] = []
-        self._lock = threading.Lock()
-
-    def open(self) -> None:
-        """Lead whoever connects to libvirt."""
-        self.path.unlink(missing_ok=True)
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(self.path))
-        self._server.listen(64)
-        threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
-
-    def shut(self) -> None:
-        """End every connection, and take no more."""
-        assert self._server is not None
-        with self._lock:
-            for end in (self._server, *self._open):
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-            self._server.close()
-            self._open.clear()
-
-    def _accept(self, server: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = server.accept()
-                libvirt = socket.socket(socket.AF_UNIX)
-                libvirt.connect("/run/libvirt/libvirt-sock")
-                with self._lock:
-                    self._open += [client, libvirt]
-                for ends in ((client, libvirt), (libvirt, client)):
-                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
-
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(1 << 16):
-                sink.sendall(data)
-        for end in (source, sink):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-
-@pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    made = Door(tmp_path / "libvirt")
-    made.open()
-    yield made
-    made.shut()
-
-
-def test_a_restart_of_libvirt_is_no_error(
-    start_agent: StartAgent, door: Door, hosts: dict[str, str]
-) -> None:
-    agent = start_agent(libvirt_uri=f"qemu+unix:///system?socket={door.path}")
-    done = threading.Event()
-
-    def client(_: int) -> list[int]:
-        answers = []
-        while not done.is_set():
-            listed = agent.get("hosts")
-            answers.append(listed.status)
-            if listed.status == 200:
-                assert hosts.keys() <= {row["name"] for row in listed.body}
-            answers.append(agent.get("hosts", next(iter(hosts))).status)
-        return answers
-
-    with ThreadPoolExecutor(4) as pool:
-        clients = [pool.submit(client, number) for number in range(4)]
-        try:
-            for _ in range(5):
-                agent.get("hosts")
-                door.shut()
-                # As long as libvirtd takes to start.
-                done.wait(0.7)
-                door.open()
-                assert agent.get("hosts").status == 200
-        finally:
-            done.set()
-        assert {status for each in clients for status in each.result()} == {200}
-
-
-def test_a_libvirt_that_stays_away_is_told_at_once_but_the_first_time(
-    start_agent: StartAgent, door: Door
+def test_a_libvirt_that_stays_away_is_told_as_by_a_virsh_of_its_own(
+    libvirt: Libvirt, tmp_path: Path
 ) -> None:
     told = {}
     for most in (2, 0):
-        agent = start_agent(libvirt_uri=f"qemu+unix:///system?socket={door.path}", warm_virsh=most)
-        assert agent.get("hosts").status == 200
-        door.shut()
-        answers = [agent.get("hosts") for _ in range(3)]
-        told[most] = {(answer.status, answer.text) for answer in answers}
-        door.open()
-        assert agent.get("hosts").status == 200
+        with serving(libvirtd.agent(libvirt, tmp_path / str(most), warm_virsh=most)) as agent:
+            assert agent.get("hosts").status == 200
+            libvirt.end(signal.SIGKILL)
+            answers = [agent.get("hosts") for _ in range(3)]
+            told[most] = {(answer.status, answer.text) for answer in answers}
+            libvirt.start()
+            assert agent.get("hosts").status == 200
     assert told[2] == told[0]
     assert [status for status, _ in told[0]] == [503]

@@ -165,8 +165,9 @@ def test_a_disconnection_while_nobody_asks_is_seen_before_the_next_answer(stage:
 def test_a_late_answer_is_the_failure_that_a_virsh_of_its_own_would_be(stage: Stage) -> None:
     stage.runner = Runner({"": LIMIT})
     kept = stage.start()
-    late = failure(kept.run, "stuck x")
-    assert late == failure(stage.runner.run, "stuck x")
+    with ThreadPoolExecutor(2) as pool:
+        late, own = pool.map(lambda run: failure(run, "stuck x"), (kept.run, stage.runner.run))
+    assert late == own
     assert late[:2] == (
         CommandTimeout,
         "virsh was killed: it ran past its limit of 4 s: half a word",
@@ -397,11 +398,13 @@ def test_when_one_is_odd_all_are_asked_again(stage: Stage, odd: tuple[str, str])
 
 
 def test_a_late_one_is_the_failure_of_all(stage: Stage) -> None:
-    stage.runner = Runner({"": LIMIT})
     kept = stage.start()
     stage.ask("say x")
+    assert together(kept, "say x", "say y") == ["x\n", "y\n"]
+    stage.runner.set_limits({"": 0.1})
     with pytest.raises(CommandTimeout):
         together(kept, "stuck x", "say y")
+    stage.runner.set_limits({"": 120.0})
     # Nothing is known of what the other process has said by then.
     assert together(kept, "say a", "say b") == ["a\n", "b\n"]
     assert stage.told("starts") == ["kept"] * 4
