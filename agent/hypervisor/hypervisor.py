@@ -84,11 +84,9 @@ class Hypervisor:
         domains is for when it had not, or the domain of that UUID now has another name.
         """
         seen = self._seen.get(name)
-        if seen is not None:
-            details = self.domain(seen)
-            if details is not None and details.definition.name == name:
-                return details
-        details = self.domain(self.domain_uuid(name))
+        details = None if seen is None else self.domain(seen)
+        if details is None or details.definition.name != name:
+            details = self.domain(self.domain_uuid(name))
         if details is None:
             raise no_host(name)
         return details
