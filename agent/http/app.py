@@ -13,7 +13,7 @@ from agent.http.docs import manual
 from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.http.middleware import BodyLimit, Head, RequestLog, json_lines
-from agent.http.places import Places, TakePlace
+from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
 from agent.http.resources.documentation import Docs, OpenApi
@@ -29,10 +29,6 @@ from agent.operations.journal import Journal
 from agent.plans.power import VERBS
 
 MANUAL = Path(__file__).parent.parent / "manual"
-# What is answered whatever hangs; health and metrics have short limits of their own.
-_NO_COMMANDS = ("/operations", "/health", "/metrics", "/openapi.json", "/docs")
-# Of which one read answers all who ask.
-_LISTS = ("/hosts", "/networks")
 
 
 def create_app(
@@ -55,26 +51,24 @@ def create_app(
     """
     metrics = metrics or Metrics()
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    free_places = Places(config.threads)
-    # Some are left to reads, however many changes hang.
-    changes_places = Places(max(1, config.threads * 3 // 4), within=free_places)
-    take_place = TakePlace(free_places, changes_places, _NO_COMMANDS, _LISTS)
-    for middleware in (RequestLog(metrics), door, Head(), BodyLimit(config.body_bytes), take_place):
+    for middleware in (RequestLog(metrics), door, Head(), BodyLimit(config.body_bytes)):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
     problems.add_handlers(app)
 
-    changes = Changes(executor, journal)
-    network = Network(networks, changes)
-    host_list = HostList(hosts, free_places)
+    # What needs none is answered whatever hangs; health and metrics have short limits of their own.
+    places = Places(config.threads)
+    changes = Changes(executor, journal, places)
+    network = Network(networks, changes, places)
+    host_list = HostList(hosts, places)
     app.add_route("/hosts", host_list)
-    app.add_route("/hosts/{name}", Host(hosts, changes, config))
+    app.add_route("/hosts/{name}", Host(hosts, changes, places, config))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
         app.add_route(f"/hosts/{{name}}/{verb}", Power(verb, hosts, changes))
-    app.add_route("/hosts/{name}/console", Console(consoles))
-    app.add_route("/networks", NetworkList(networks, free_places))
+    app.add_route("/hosts/{name}/console", Console(consoles, places))
+    app.add_route("/networks", NetworkList(networks, places))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))

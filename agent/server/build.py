@@ -13,7 +13,7 @@ from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
-from agent.hypervisor.kept_virsh import Warm
+from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.virtualisation import VirtType
 from agent.installs.follower import Installs
 from agent.networks import Networks
@@ -41,7 +41,7 @@ class Agent:
     consoles: Consoles
     journal: Journal
     virt_type: VirtType
-    warm: Warm
+    kept_virsh: KeptVirsh
     door: Door
 
 
@@ -58,8 +58,8 @@ def build(config: Config) -> Agent:
     steps = Steps(runner, journal)
     locks = Locks()
     virt_type = VirtType(runner, config)
-    warm = Warm(runner, config)
-    hypervisor = Hypervisor(runner, config, warm=warm if config.warm_virsh else None)
+    kept_virsh = KeptVirsh(runner, config)
+    hypervisor = Hypervisor(runner, config, kept=kept_virsh if config.warm_virsh else None)
     hosts = Hosts(hypervisor, config, virt_type, journal)
     installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
     settler = Settler(steps, journal, locks, installs.wake)
@@ -80,4 +80,6 @@ def build(config: Config) -> Agent:
         door,
         metrics,
     )
-    return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
+    return Agent(
+        app, runner, executor, settler, installs, consoles, journal, virt_type, kept_virsh, door
+    )

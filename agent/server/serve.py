@@ -99,7 +99,7 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
             server.run()
         agent.settler.close()
         agent.installs.close()
-        agent.warm.close()
+        agent.kept_virsh.close()
         agent.journal.close()
     _log.info("stopped; hosts go on running")
     return 0 if stopper.clean else 1
@@ -147,7 +147,7 @@ def _settle(agent: Agent) -> None:
 
     Names are held at once; with a daemon that hangs, the rest goes on beside the requests.
     """
-    leftovers.end(agent.warm.token)
+    leftovers.end(agent.kept_virsh.token)
     thread = threading.Thread(target=_settle_all, args=(agent,), name="start", daemon=True)
     thread.start()
     thread.join(_START_SECONDS)

@@ -369,7 +369,6 @@ FACTS = NewHostFacts(
     networks=(Network("vlan:10", UUID, "br0", True, (10,), False),),
     active_networks=frozenset({"vlan:10"}),
     bridges=frozenset({"br0"}),
-    volumes=frozenset(),
     memory_mib=1024,
 )
 # Text, and text that is more often than not what the agent takes.

@@ -7,7 +7,7 @@ import falcon
 
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.console import QUERY
-from agent.http.places import leave_place
+from agent.http.places import Places
 from agent.http.resources.request import query
 from agent.hypervisor.consoles import Consoles, read
 
@@ -15,13 +15,15 @@ from agent.hypervisor.consoles import Consoles, read
 class Console:
     """/hosts/{name}/console"""
 
-    def __init__(self, consoles: Consoles) -> None:
+    def __init__(self, consoles: Consoles, places: Places) -> None:
         self._consoles = consoles
+        self._places = places
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Answer a piece as JSON, or all of it as plain text, or a stream that goes on."""
         asked = {"offset": 0, "wait": 0, "follow": False, **query(req, QUERY)}
-        uuid, log = self._consoles.log(name)
+        with self._places.one():
+            uuid, log = self._consoles.log(name)
         disconnected = _disconnected(req)
         if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_TEXT)) == falcon.MEDIA_TEXT:
             resp.content_type = "text/plain; charset=utf-8"
@@ -39,7 +41,6 @@ class Console:
                 [FieldError("follow", "goes with Accept: text/plain; in JSON there is wait")]
             )
         if asked["wait"]:
-            leave_place(req)
             with self._consoles.place():
                 piece = self._consoles.wait(log, asked["offset"], asked["wait"], disconnected)
         else:

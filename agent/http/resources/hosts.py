@@ -11,7 +11,7 @@ from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
-from agent.http.shared_reads import Shared
+from agent.http.shared_reads import SharedRead
 
 
 class _Listed(NamedTuple):
@@ -26,7 +26,7 @@ class HostList:
 
     def __init__(self, hosts: Hosts, places: Places) -> None:
         self._hosts = hosts
-        self._list = Shared(self._read, places)
+        self._list = SharedRead(self._read, places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List every host."""
@@ -44,14 +44,16 @@ class HostList:
 class Host:
     """/hosts/{name}"""
 
-    def __init__(self, hosts: Hosts, changes: Changes, config: Config) -> None:
+    def __init__(self, hosts: Hosts, changes: Changes, places: Places, config: Config) -> None:
         self._hosts = hosts
         self._changes = changes
+        self._places = places
         self._config = config
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show a host."""
-        resp.media = self._hosts.show(name)
+        with self._places.one():
+            resp.media = self._hosts.show(name)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""

@@ -47,10 +47,6 @@ class Virsh:
         """One read, as a person repeats it."""
         return self._command(*words)
 
-    def line(self, words: Sequence[str]) -> Command:
-        """One read, as a line that virsh takes apart; none of the words is a client's text."""
-        return self._command(shlex.join(words))
-
     def trial(self, name: str, xml: str) -> Command:
         """Run the transient domain of that name for as long as virsh takes to say its state.
 
