@@ -66,8 +66,7 @@ def create_app(
 
     changes = Changes(executor, journal)
     network = Network(networks, changes)
-    host_list = HostList(hosts, free_places)
-    app.add_route("/hosts", host_list)
+    app.add_route("/hosts", HostList(hosts, free_places))
     app.add_route("/hosts/{name}", Host(hosts, changes, limits))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
@@ -82,7 +81,7 @@ def create_app(
     app.add_route("/openapi.json", OpenApi(contract))
     app.add_route("/docs", Docs(contract))
     metrics.watch(
-        host_list.states,
+        health.host_states,
         lambda: executor.active,
         lambda: len(health.unsettled()),
         lambda: len(journal.installs()),

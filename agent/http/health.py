@@ -31,6 +31,10 @@ class Health:
         healthy = all(part["status"] == "ok" for part in parts.values())
         return {"status": "ok" if healthy else "failing", **parts}
 
+    def host_states(self) -> list[str]:
+        """The state of every host; raises an AgentError when libvirt does not answer in time."""
+        return [row.state for row in self._hypervisor.domains()]
+
     def unsettled(self) -> list[str]:
         """The operations that could not be settled yet."""
         return self._settler.unsettled()
