@@ -1,5 +1,6 @@
 """`python -m agent check`: whether this machine has what the agent needs."""
 
+import argparse
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from agent.access import tokens
 from agent.access.control import require_door
 from agent.cli.terminal import TerminalRunner
 from agent.config import Config
-from agent.errors import AgentError
+from agent.errors import AgentError, ConfigError
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.virtualisation import VirtType
 
@@ -28,14 +29,20 @@ class Finding:
     detail: str
 
 
-def check(config: Config, *, as_json: bool) -> int:
-    """Look at everything and print what was found; answers 1 when something has failed.
+def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
+    """Look at everything and print what was found; returns 1 when something has failed.
 
     It starts, and ends, one empty trial machine to see whether the hardware can be used.
+    Raises ConfigError, which `--json` prints as well: with such settings nothing can be looked at.
     """
-    findings = list(_findings(config))
-    if as_json:
-        print(findings_json(findings))
+    try:
+        findings = list(_findings(read_config()))
+    except ConfigError as error:
+        if args.json:
+            _print_json([Finding("configuration", FAILED, error.detail)])
+        raise
+    if args.json:
+        _print_json(findings)
     else:
         width = max(len(finding.what) for finding in findings)
         for finding in findings:
@@ -43,9 +50,8 @@ def check(config: Config, *, as_json: bool) -> int:
     return 1 if any(finding.status == FAILED for finding in findings) else 0
 
 
-def findings_json(findings: Sequence[Finding]) -> str:
-    """What was found, for a program to read."""
-    return json.dumps([asdict(finding) for finding in findings], indent=2)
+def _print_json(findings: Sequence[Finding]) -> None:
+    print(json.dumps([asdict(finding) for finding in findings], indent=2))
 
 
 def _findings(config: Config) -> Iterator[Finding]:
