@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.access import tokens
-from agent.access.control import require_door
+from agent.access.control import require_authentication
 from agent.cli.terminal import TerminalRunner
 from agent.config import Config
 from agent.errors import AgentError, ConfigError
@@ -59,7 +59,7 @@ def _findings(config: Config) -> Iterator[Finding]:
     hypervisor = Hypervisor(runner, config)
     # Configuration that cannot be read ends the command before it gets here.
     yield Finding("configuration", OK, "every setting can be used")
-    yield _ask("who may come in", lambda: _door(config))
+    yield _ask("who may come in", lambda: _access(config))
     for tool in _TOOLS:
         yield _tool(runner, tool)
     yield _ask(
@@ -97,8 +97,8 @@ def _ask(what: str, question: Callable[[], str]) -> Finding:
         return Finding(what, FAILED, "it does not say its version")
 
 
-def _door(config: Config) -> str:
-    require_door(config)
+def _access(config: Config) -> str:
+    require_authentication(config)
     if config.tokens_file:
         count = len(tokens.read(Path(config.tokens_file)))
         return f"who has a token: there are {count} in {config.tokens_file}"

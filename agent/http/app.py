@@ -2,7 +2,8 @@
 
 import falcon
 
-from agent.access.control import Door
+from agent.access.control import AccessControl
+from agent.config import Config
 from agent.hosts import Hosts
 from agent.http import problems
 from agent.http.health import Health
@@ -19,7 +20,7 @@ from agent.http.resources.metrics import Scrape
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
 from agent.http.resources.power import Power
-from agent.http.schemas.hosts import UNLIMITED, HostLimits, host_schema
+from agent.http.schemas.hosts import HostLimits, host_schema
 from agent.hypervisor.consoles import Consoles
 from agent.networks import Networks
 from agent.operations.executor import Executor
@@ -33,32 +34,40 @@ _LISTS = ("/hosts", "/networks")
 
 
 def create_app(
+    config: Config,
     hosts: Hosts,
     networks: Networks,
     executor: Executor,
     journal: Journal,
     health: Health,
     consoles: Consoles,
-    door: Door,
-    places: int = 64,
-    body_bytes: int = 65536,
-    limits: HostLimits = UNLIMITED,
-    metrics: Metrics | None = None,
+    access: AccessControl,
+    metrics: Metrics,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
-    door: decides which requests get in at all.
-    places: how many requests that may run commands are answered at the same time.
-    body_bytes: how large a body may be. limits: what one new host may have. metrics: those that
-    the commands and operations are counted in, None for new ones.
+    access: refuses requests before anything else is done with them. metrics: those that the
+    commands and operations are counted in.
     """
-    metrics = metrics or Metrics()
+    limits = HostLimits(
+        memory=config.host_memory,
+        vcpus=config.host_vcpus,
+        disks=config.host_disks,
+        disk_gb=config.host_disk_gb,
+        total_gb=config.host_total_gb,
+    )
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    free_places = Places(places)
+    free_places = Places(config.threads)
     # Some are left to reads, however many changes hang.
-    changes_places = Places(max(1, places * 3 // 4), within=free_places)
+    changes_places = Places(max(1, config.threads * 3 // 4), within=free_places)
     take_place = TakePlace(free_places, changes_places, _NO_COMMANDS, _LISTS)
-    for middleware in (RequestLog(metrics), door, Head(), BodyLimit(body_bytes), take_place):
+    for middleware in (
+        RequestLog(metrics),
+        access,
+        Head(),
+        BodyLimit(config.body_bytes),
+        take_place,
+    ):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import falcon
 
-from agent.access.control import Door
+from agent.access.control import AccessControl
 from agent.config import Config
 from agent.hosts import Hosts
 from agent.http.app import create_app
 from agent.http.health import Health
 from agent.http.metrics import Metrics
-from agent.http.schemas.hosts import HostLimits
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.kept_virsh import Warm
@@ -44,7 +43,7 @@ class Agent:
     journal: Journal
     virt_type: VirtType
     warm: Warm
-    door: Door
+    access: AccessControl
 
 
 def build(config: Config) -> Agent:
@@ -68,9 +67,10 @@ def build(config: Config) -> Agent:
     turns = Turns(config.creates, config.creates_waiting)
     executor = Executor(steps, journal, locks, settler.add, installs.wake, turns)
     consoles = Consoles(hypervisor, config)
-    door = Door(config)
+    access = AccessControl(config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
     app = create_app(
+        config,
         hosts,
         Networks(hypervisor, config),
         executor,
@@ -78,20 +78,9 @@ def build(config: Config) -> Agent:
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.
         Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, settler),
         consoles,
-        door,
-        config.threads,
-        config.body_bytes,
-        _host_limits(config),
+        access,
         metrics,
     )
-    return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
-
-
-def _host_limits(config: Config) -> HostLimits:
-    return HostLimits(
-        memory=config.host_memory,
-        vcpus=config.host_vcpus,
-        disks=config.host_disks,
-        disk_gb=config.host_disk_gb,
-        total_gb=config.host_total_gb,
+    return Agent(
+        app, runner, executor, settler, installs, consoles, journal, virt_type, warm, access
     )

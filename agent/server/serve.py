@@ -11,7 +11,7 @@ from typing import Any
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
-from agent.access.control import require_door
+from agent.access.control import require_authentication
 from agent.config import Config
 from agent.errors import AgentError, JournalFailed
 from agent.hypervisor.virtualisation import VirtType
@@ -48,10 +48,10 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
     Raises ConfigError when the state folder or the address cannot be had, or everybody could
     come in.
     """
-    require_door(config)
+    require_authentication(config)
     agent = build(config)
-    if agent.door.tokens is not None:
-        agent.door.tokens.all()  # so that the log says at once when there are none
+    if agent.access.tokens is not None:
+        agent.access.tokens.all()  # so that the log says at once when there are none
     with state_folder(config), listening(config) as listener:
         channels: dict[int, Any] = {}
         server: Any = create_server(
