@@ -1,4 +1,4 @@
-"""Who may come in: the tokens of clients, and what gives a web page of another site away."""
+"""Access control: the tokens of clients, and requests that web pages of other sites make."""
 
 import ipaddress
 import re

@@ -1,4 +1,4 @@
-"""Who may come in: tokens on every route there is, and web pages of other sites."""
+"""Access control: tokens on every route there is, and web pages of other sites."""
 
 import logging
 from collections.abc import Iterator
