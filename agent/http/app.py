@@ -4,7 +4,7 @@ from pathlib import Path
 
 import falcon
 
-from agent.access.control import Door
+from agent.access.control import AccessControl
 from agent.config import Config
 from agent.hosts import Hosts
 from agent.http import problems
@@ -39,19 +39,17 @@ def create_app(
     journal: Journal,
     health: Health,
     consoles: Consoles,
-    door: Door,
-    metrics: Metrics | None = None,
+    access: AccessControl,
+    metrics: Metrics,
     manual_folder: Path = MANUAL,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
-    door: decides which requests get in at all.
-    metrics: those that the commands and operations are counted in, None for new ones.
-    manual_folder: where the pages of the manual are.
+    access: refuses requests before anything else is done with them. metrics: those that the
+    commands and operations are counted in. manual_folder: where the pages of the manual are.
     """
-    metrics = metrics or Metrics()
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    for middleware in (RequestLog(metrics), door, Head(), BodyLimit(config.body_bytes)):
+    for middleware in (RequestLog(metrics), access, Head(), BodyLimit(config.body_bytes)):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
@@ -61,8 +59,7 @@ def create_app(
     places = Places(config.threads)
     changes = Changes(executor, journal, places)
     network = Network(networks, changes, places)
-    host_list = HostList(hosts, places)
-    app.add_route("/hosts", host_list)
+    app.add_route("/hosts", HostList(hosts, places))
     app.add_route("/hosts/{name}", Host(hosts, changes, places, config))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
@@ -79,7 +76,7 @@ def create_app(
     app.add_route("/docs", docs)
     app.add_route("/docs/{page}", docs)
     metrics.watch(
-        host_list.states,
+        health.host_states,
         lambda: executor.active,
         lambda: len(health.unsettled()),
         lambda: len(journal.installs()),

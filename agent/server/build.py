@@ -5,7 +5,7 @@ from pathlib import Path
 
 import falcon
 
-from agent.access.control import Door
+from agent.access.control import AccessControl
 from agent.config import Config
 from agent.hosts import Hosts
 from agent.http.app import create_app
@@ -42,7 +42,7 @@ class Agent:
     journal: Journal
     virt_type: VirtType
     kept_virsh: KeptVirsh
-    door: Door
+    access: AccessControl
 
 
 def build(config: Config) -> Agent:
@@ -66,7 +66,7 @@ def build(config: Config) -> Agent:
     admission = Admission(config.creates, config.creates_waiting)
     executor = Executor(steps, journal, locks, settler.add, installs.wake, admission)
     consoles = Consoles(hypervisor, config)
-    door = Door(config)
+    access = AccessControl(config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
     app = create_app(
         config,
@@ -77,9 +77,9 @@ def build(config: Config) -> Agent:
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.
         Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, settler),
         consoles,
-        door,
+        access,
         metrics,
     )
     return Agent(
-        app, runner, executor, settler, installs, consoles, journal, virt_type, kept_virsh, door
+        app, runner, executor, settler, installs, consoles, journal, virt_type, kept_virsh, access
     )

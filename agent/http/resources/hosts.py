@@ -1,7 +1,5 @@
 """/hosts, /hosts/{name}, and its power: PUT /hosts/{name}/start and so on."""
 
-from typing import NamedTuple
-
 import falcon
 
 from agent.config import Config
@@ -14,31 +12,16 @@ from agent.http.resources.request import json_body
 from agent.http.shared_reads import SharedRead
 
 
-class _Listed(NamedTuple):
-    """Every host, and the bytes that they become: made once for all who share the read."""
-
-    rows: list[dict[str, str]]
-    answer: bytes
-
-
 class HostList:
     """/hosts"""
 
     def __init__(self, hosts: Hosts, places: Places) -> None:
-        self._hosts = hosts
-        self._list = SharedRead(self._read, places)
+        # The bytes, made once for all who share the read.
+        self._list = SharedRead(lambda: json_line(hosts.list()).encode(), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List every host."""
-        resp.data = self._list().answer
-
-    def states(self) -> list[str]:
-        """The state of every host, by the read that lists them."""
-        return [row["state"] for row in self._list().rows]
-
-    def _read(self) -> _Listed:
-        rows = self._hosts.list()
-        return _Listed(rows, json_line(rows).encode())
+        resp.data = self._list()
 
 
 class Host:
