@@ -61,7 +61,7 @@ def build(config: Config) -> Agent:
     kept_virsh = KeptVirsh(runner, config)
     hypervisor = Hypervisor(runner, config, kept=kept_virsh if config.warm_virsh else None)
     hosts = Hosts(hypervisor, config, virt_type, journal)
-    installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
+    installs = Installs(hypervisor, steps, journal, locks, hosts.start_plan)
     settler = Settler(steps, journal, locks, installs.wake)
     admission = Admission(config.creates, config.creates_waiting)
     executor = Executor(steps, journal, locks, settler.add, installs.wake, admission)

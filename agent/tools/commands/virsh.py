@@ -72,10 +72,6 @@ class Virsh:
         """Start a domain anew at once, as by its reset button."""
         return self._command("reset", f"--domain={domain}")
 
-    def lifecycle_events(self) -> Command:
-        """Print a line for whatever starts or ends in any domain's life, until it is ended."""
-        return self._command("event", "--event", "lifecycle", "--loop", "--timestamp")
-
     def domstate(self, domain: str) -> Command:
         """Say a domain's state; fails when there is no such domain."""
         return self._command("domstate", f"--domain={domain}")
