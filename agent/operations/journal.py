@@ -13,13 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from agent.operations.database import Database
-from agent.operations.operation import DONE, RUNNING, UNSETTLED, WAITING, Asked, Outcome
-from agent.operations.pruning import Pruner
+from agent.operations.operation import (
+    DONE,
+    FAILED,
+    RUNNING,
+    UNDONE,
+    UNSETTLED,
+    WAITING,
+    Asked,
+    Outcome,
+)
 from agent.plans.plan import Plan
 from agent.tools.command import Command
 
 # What a command printed is kept up to here; the beginning says most.
 MOST_OUTPUT = 16 * 1024
+# Each operation that begins forgets that many at most, so that none waits for long.
+_PRUNED_AT_ONCE = 50
 
 
 class Journal:
@@ -45,8 +55,12 @@ class Journal:
     ) -> None:
         self._database = Database(path)
         self._on_end = on_end
+        self._days = days
+        self._count = count
         self._clock = clock
-        self._pruner = Pruner(days=days, count=count, clock=clock, uptime=uptime)
+        self._uptime = uptime
+        # What the clock said, as far as it is believed, at what uptime.
+        self._anchor: tuple[float, float] | None = None
 
     def close(self) -> None:
         """Close the file."""
@@ -82,7 +96,7 @@ class Journal:
                     self._clock(),
                 ),
             )
-            self._pruner.prune(db)
+            self._prune(db)
 
     def run(self, operation: str) -> None:
         """Write down that the turn of an operation has come: it runs from now on."""
@@ -163,7 +177,7 @@ class Journal:
 
     def keep(self, *, days: float, count: int) -> None:
         """Forget operations that have ended by other limits from now on."""
-        self._pruner.keep(days=days, count=count)
+        self._days, self._count = days, count
 
     def find(
         self,
@@ -235,6 +249,39 @@ class Journal:
                 (domain,),
             ).fetchone()
         return None if row is None else {**row, "error": json.loads(row["error"] or "null")}
+
+    def _prune(self, db: sqlite3.Connection) -> None:
+        """Forget ended operations past the age or the count, some at a time."""
+        db.execute(
+            "delete from operations where number in ("
+            " select number from operations where status in (?, ?, ?) order by number limit ?)"
+            " and (began < ? or number <= (select max(number) from operations) - ?)",
+            (
+                DONE,
+                UNDONE,
+                FAILED,
+                _PRUNED_AT_ONCE,
+                self._aging_clock(db) - self._days * 86400,
+                self._count,
+            ),
+        )
+
+    def _aging_clock(self, db: sqlite3.Connection) -> float:
+        """The time by which operations age, which does not jump ahead when somebody sets the clock.
+
+        From the agent's start on it is counted by the uptime. A clock that was ahead by then is
+        believed half the age at which operations go: then none goes that was not half as old.
+        """
+        if self._anchor is None:
+            last = db.execute(
+                "select began from operations order by number desc limit 1 offset 1"
+            ).fetchone()
+            believed = self._clock()
+            if last is not None:
+                believed = min(believed, last["began"] + self._days * 86400 / 2)
+            self._anchor = (believed, self._uptime())
+        believed, since = self._anchor
+        return min(self._clock(), believed + self._uptime() - since)
 
     def _begin_install(self, db: sqlite3.Connection, operation: str) -> None:
         row = db.execute(
