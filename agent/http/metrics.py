@@ -29,8 +29,8 @@ _WITH_VERB = frozenset(("virsh", "ovs-vsctl", "ovs-appctl", "qemu-img"))
 _VERB = re.compile(r"[a-z][a-z-]{0,30}")
 
 
-class Metrics:
-    """The metrics of one application."""
+class Metrics(Collector):
+    """The metrics of one application, and the collector of those that are read at each scrape."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -103,28 +103,16 @@ class Metrics:
         operations: how many run. unsettled: how many could not be settled yet. installs: how
         many run. Hosts and installs are left out when theirs raises.
         """
-        self._registry.register(_Asked(hosts, operations, unsettled, installs))
+        self._hosts = hosts
+        self._operations_running = operations
+        self._unsettled = unsettled
+        self._installs = installs
+        self._registry.register(self)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """The text that a scraper reads, and its content type. accept: the request's header."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
-
-
-class _Asked(Collector):
-    """The metrics that are read at each scrape."""
-
-    def __init__(
-        self,
-        hosts: Callable[[], Iterable[str]],
-        operations: Callable[[], int],
-        unsettled: Callable[[], int],
-        installs: Callable[[], int],
-    ) -> None:
-        self._hosts = hosts
-        self._operations = operations
-        self._unsettled = unsettled
-        self._installs = installs
 
     def describe(self) -> Iterable[Metric]:
         """Called by the registry for the names, in place of asking."""
@@ -137,14 +125,14 @@ class _Asked(Collector):
             "staging_agent_libvirt_up", "Whether libvirt told the hosts.", int(states is not None)
         )
         if states is not None:
-            hosts = GaugeMetricFamily("staging_agent_hosts", "Hosts, by state.", labels=("state",))
+            gauge = GaugeMetricFamily("staging_agent_hosts", "Hosts, by state.", labels=("state",))
             for state in (*_STATES, *sorted(set(states) - set(_STATES))):
-                hosts.add_metric((state,), states[state])
-            yield hosts
+                gauge.add_metric((state,), states[state])
+            yield gauge
         yield _gauge(
             "staging_agent_operations_running",
             "Changes that are being planned or carried out.",
-            self._operations(),
+            self._operations_running(),
         )
         yield _gauge(
             "staging_agent_operations_unsettled",
