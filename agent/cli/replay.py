@@ -1,6 +1,7 @@
 """`python -m agent replay`: runs an operation's commands again, in the terminal."""
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,8 @@ def replay(
             f"operation {found['id']} is {found['status']}: the agent settles it, and would take"
             " back what is replayed now"
         )
+    if plan.once is not None and os.path.exists(plan.once) and not only_print:
+        raise InUse(f"{plan.once} is there: operation {found['id']} has been carried out already")
     if only_print:
         print(operation_script(found, first), end="")
         return 0

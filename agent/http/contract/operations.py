@@ -92,6 +92,7 @@ SCHEMAS: Json = {
             "steps": array(record(_STEP)),
             "install": or_null(record(_INSTALL), "the install that goes on after the last step"),
             "leave": boolean("whether it is left as it is after a crash"),
+            "once": text("a file while which exists its script and `replay` do not run", null=True),
         }
     ),
     "OperationRow": record(_ROW),
