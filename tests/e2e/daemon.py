@@ -55,7 +55,6 @@ class Agent:
             "bridge": stack.BRIDGE,
             "virt_type": "qemu",
             "console_dir": str(stack.CONSOLE_DIR),
-            **every,
         }
         self.config = folder / "agent.toml"
         self.config.write_text(
@@ -191,8 +190,6 @@ def serving(agent: Agent) -> Iterator[Agent]:
         running.remove(agent)
 
 
-# Settings of every agent beside its own.
-every: dict[str, Any] = {}
 # The agents that run now.
 running: list[Agent] = []
 
