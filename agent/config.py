@@ -5,7 +5,7 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,8 @@ _MOST_SOCKET_PATH_BYTES = 107
 # Settings that may be left empty.
 _MAY_BE_EMPTY = ("socket_group", "tokens_file", "trusted_proxy")
 # Of which 0 means none, or no limit.
-_MAY_BE_0 = (
-    "creates_waiting",
-    "host_memory",
-    "host_vcpus",
-    "host_disks",
-    "host_disk_gb",
+_LIMITS = (
+    *("creates_waiting", "host_memory", "host_vcpus", "host_disks", "host_disk_gb"),
     "host_total_gb",
 )
 
@@ -81,55 +77,19 @@ class Config:
     log_level: str = "info"
 
     def __post_init__(self) -> None:
-        self._check_access()
-        for name in ("state_dir", "pool_path", "console_dir"):
-            if not Path(getattr(self, name)).is_absolute():
-                raise ConfigError(f"{name}: {getattr(self, name)!r} is not an absolute path")
-        for field in self._to_check():
-            value = getattr(self, field.name)
-            if isinstance(value, str) and (not value or not value.isprintable()):
-                raise ConfigError(f"{field.name}: {value!r} is empty or not printable")
-            if isinstance(value, int | float):
-                _check_number(field.name, value)
-        if self.ovs_vsctl_seconds < 1:
-            raise ConfigError("ovs_vsctl_seconds: ovs-vsctl counts whole seconds, from 1")
-        for name in ("pool", "pool_path", "console_dir", "machine"):
-            if set("&<>\"'") & set(getattr(self, name)):
-                # It escapes them twice in the attributes of its XML (seen in 4.1).
-                raise ConfigError(
-                    f"{name}: {getattr(self, name)!r} has one of & < > \" ', which virt-install"
-                    " garbles"
-                )
-        _one_of("virt_type", self.virt_type, VIRT_TYPES)
-        _one_of("log_format", self.log_format, LOG_FORMATS)
-        _one_of("log_level", self.log_level, LOG_LEVELS)
-
-    def _to_check(self) -> "list[dataclasses.Field[Any]]":
-        """The fields of numbers and texts, but for texts that may be, and are, empty."""
-        return [
-            field
-            for field in dataclasses.fields(self)
-            if field.type is not bool
-            and not (field.name in _MAY_BE_EMPTY and getattr(self, field.name) == "")
-        ]
-
-    def _check_access(self) -> None:
         if self.socket_path() is None:
             self.address()
-        if not re.fullmatch(r"0?[0-7]{3}", self.socket_mode):
-            raise ConfigError(f"socket_mode: {self.socket_mode!r} is not a mode such as '0660'")
-        if self.tokens_file and not Path(self.tokens_file).is_absolute():
-            raise ConfigError(f"tokens_file: {self.tokens_file!r} is not an absolute path")
+        for names, holds, wrong in _RULES:
+            for name in names:
+                value = getattr(self, name)
+                if not holds(value) and not (value == "" and name in _MAY_BE_EMPTY):
+                    raise ConfigError(f"{name}: {value!r} {wrong}")
         if self.tokens_file and self.no_authentication:
             raise ConfigError("no_authentication: it contradicts tokens_file; set one of them")
         for name in self.server_names:
             # With a port, or as a URL, no Host header could ever match it.
             if not (_is_address(name) or re.fullmatch(r"[A-Za-z0-9._-]+", name)):
                 raise ConfigError(f"server_names: {name!r} is neither a host name nor an address")
-        if self.trusted_proxy not in ("", "unix") and not _is_address(self.trusted_proxy):
-            raise ConfigError(
-                f"trusted_proxy: {self.trusted_proxy!r} is neither an IP address nor 'unix'"
-            )
 
     def socket_path(self) -> str | None:
         """The path of the unix socket that `listen` names, None for an ADDRESS:PORT."""
@@ -194,20 +154,6 @@ def load(path: str | None, overrides: Mapping[str, str | None]) -> Config:
         raise ConfigError(where + error.detail) from error
 
 
-def _check_number(name: str, value: float) -> None:
-    """Raise ConfigError for a number that no setting, or not this one, can have."""
-    if name == "warm_virsh":
-        if not 0 <= value <= MOST_WARM_VIRSH:
-            raise ConfigError(f"warm_virsh: {value!r} is not 0 to {MOST_WARM_VIRSH}")
-    elif name in _MAY_BE_0:
-        if value < 0:
-            raise ConfigError(f"{name}: {value!r} is less than 0")
-    elif not value > 0:
-        raise ConfigError(f"{name}: {value!r} is not more than 0")
-    if value > _MOST:
-        raise ConfigError(f"{name}: {value!r} is more than {_MOST}")
-
-
 def _line(text: str, name: str) -> int | None:
     """The line of a TOML file, from 1, that sets that setting; tomllib does not tell."""
     key = re.escape(name)
@@ -226,11 +172,6 @@ def _settings(path: str) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
-
-
-def _one_of(name: str, value: str, words: tuple[str, ...]) -> None:
-    if value not in words:
-        raise ConfigError(f"{name}: {value!r} is none of {', '.join(words)}")
 
 
 def _typed(name: str, value: Any, wanted: Any) -> Any:
@@ -254,9 +195,49 @@ def _is_address(text: str) -> bool:
     return True
 
 
-_TYPE_WORDS = {
-    str: "a string",
-    int: "an integer",
-    float: "a number",
-    bool: "true or false",
-}
+_TYPE_WORDS = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
+
+_TEXTS = [field.name for field in dataclasses.fields(Config) if field.type is str]
+_NUMBERS = [field.name for field in dataclasses.fields(Config) if field.type in (int, float)]
+
+# Settings, what has to hold of their values, and what is said of one of which it does not.
+_RULES: tuple[tuple[Iterable[str], Callable[[Any], bool], str], ...] = (
+    (
+        ("state_dir", "pool_path", "console_dir", "tokens_file"),
+        os.path.isabs,
+        "is not an absolute path",
+    ),
+    (_TEXTS, lambda value: value != "" and value.isprintable(), "is empty or not printable"),
+    (
+        ("pool", "pool_path", "console_dir", "machine"),
+        # It escapes them twice in the attributes of its XML (seen in 4.1).
+        lambda value: not set("&<>\"'") & set(value),
+        "has one of & < > \" ', which virt-install garbles",
+    ),
+    (
+        ("socket_mode",),
+        lambda value: re.fullmatch(r"0?[0-7]{3}", value) is not None,
+        "is not a mode such as '0660'",
+    ),
+    (
+        ("trusted_proxy",),
+        lambda value: value == "unix" or _is_address(value),
+        "is neither an IP address nor 'unix'",
+    ),
+    (("virt_type",), VIRT_TYPES.__contains__, f"is none of {', '.join(VIRT_TYPES)}"),
+    (("log_format",), LOG_FORMATS.__contains__, f"is none of {', '.join(LOG_FORMATS)}"),
+    (("log_level",), LOG_LEVELS.__contains__, f"is none of {', '.join(LOG_LEVELS)}"),
+    (
+        ("warm_virsh",),
+        lambda value: 0 <= value <= MOST_WARM_VIRSH,
+        f"is not 0 to {MOST_WARM_VIRSH}",
+    ),
+    (_LIMITS, lambda value: value >= 0, "is less than 0"),
+    (sorted({*_NUMBERS} - {*_LIMITS, "warm_virsh"}), lambda value: value > 0, "is not more than 0"),
+    (_NUMBERS, lambda value: value <= _MOST, f"is more than {_MOST}"),
+    (
+        ("ovs_vsctl_seconds",),
+        lambda value: value >= 1,
+        "is less than 1, and ovs-vsctl counts whole seconds",
+    ),
+)

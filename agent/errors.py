@@ -92,7 +92,7 @@ class JournalFailed(AgentError):
 
 
 class TokensUnusable(ConfigError):
-    """The file of the tokens cannot be read or is damaged, and nobody comes in without it."""
+    """The file of the tokens cannot be read or is damaged; nobody is authenticated without it."""
 
 
 class LeftOver(AgentError):

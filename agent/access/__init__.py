@@ -1,1 +1,1 @@
-"""Who may come in."""
+"""Which requests are let in: tokens, and the Host and Origin headers."""

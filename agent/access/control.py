@@ -1,4 +1,4 @@
-"""Who may come in: the tokens of clients, and what gives a web page of another site away."""
+"""Access control: the tokens of clients, and requests that web pages of other sites make."""
 
 import ipaddress
 import re
@@ -15,7 +15,7 @@ _REALM = 'Bearer realm="staging-agent"'
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
-class Door:
+class AccessControl:
     """Lets a request in or refuses it, before anything else is done with it.
 
     The Host and Origin headers are looked at with tokens and without: a page on another site, in
@@ -110,7 +110,7 @@ def _check_token(req: falcon.Request, tokens: Tokens) -> None:
         )
 
 
-def require_door(config: Config) -> None:
+def require_authentication(config: Config) -> None:
     """Raise ConfigError when the agent would let everybody in and nobody has said so.
 
     Also for tokens that cannot be read, and for a proxy that could not be the one that is meant:

@@ -1,4 +1,4 @@
-"""The tokens of those who may come in: a file of names, rights and salted hashes.
+"""The tokens that clients authenticate with: a file of names, rights and salted hashes.
 
 A line is a token: its name, "full" or "read-only", the salt and the hash, both in hex. Empty
 lines and those that begin with # are kept as they are.
@@ -118,10 +118,10 @@ def _text(path: Path) -> str:
 
 
 class Tokens:
-    """The tokens of a file as it is now: who has one may come in.
+    """The tokens of a file as it is now.
 
     path: the file. It is looked at for every request, and read again when it has changed. While
-    it cannot be used nobody comes in.
+    it cannot be used nobody is authenticated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -178,7 +178,7 @@ class Tokens:
 
 
 def add(path: Path, name: str, *, read_only: bool) -> str:
-    """Make a token and answer it; the file keeps its hash only.
+    """Make a token and return it; the file keeps its hash only.
 
     Raises AlreadyExists, TokensUnusable, and ConfigError for a name or a file that cannot be.
     """

@@ -1,5 +1,6 @@
 """`python -m agent check`: whether this machine has what the agent needs."""
 
+import argparse
 import json
 import os
 import shutil
@@ -8,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.access import tokens
-from agent.access.control import require_door
+from agent.access.control import require_authentication
 from agent.cli.terminal import TerminalRunner
 from agent.config import Config
-from agent.errors import AgentError
+from agent.errors import AgentError, ConfigError
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.virtualisation import VirtType
 
@@ -28,14 +29,20 @@ class Finding:
     detail: str
 
 
-def check(config: Config, *, as_json: bool) -> int:
-    """Look at everything and print what was found; answers 1 when something has failed.
+def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
+    """Look at everything and print what was found; returns 1 when something has failed.
 
     It starts, and ends, one empty trial machine to see whether the hardware can be used.
+    Raises ConfigError, which `--json` prints as well: with such settings nothing can be looked at.
     """
-    findings = list(_findings(config))
-    if as_json:
-        print(findings_json(findings))
+    try:
+        findings = list(_findings(read_config()))
+    except ConfigError as error:
+        if args.json:
+            _print_json([Finding("configuration", FAILED, error.detail)])
+        raise
+    if args.json:
+        _print_json(findings)
     else:
         width = max(len(finding.what) for finding in findings)
         for finding in findings:
@@ -43,9 +50,8 @@ def check(config: Config, *, as_json: bool) -> int:
     return 1 if any(finding.status == FAILED for finding in findings) else 0
 
 
-def findings_json(findings: Sequence[Finding]) -> str:
-    """What was found, for a program to read."""
-    return json.dumps([asdict(finding) for finding in findings], indent=2)
+def _print_json(findings: Sequence[Finding]) -> None:
+    print(json.dumps([asdict(finding) for finding in findings], indent=2))
 
 
 def _findings(config: Config) -> Iterator[Finding]:
@@ -53,7 +59,7 @@ def _findings(config: Config) -> Iterator[Finding]:
     hypervisor = Hypervisor(runner, config)
     # Configuration that cannot be read ends the command before it gets here.
     yield Finding("configuration", OK, "every setting can be used")
-    yield _ask("who may come in", lambda: _door(config))
+    yield _ask("who may come in", lambda: _access(config))
     for tool in _TOOLS:
         yield _tool(runner, tool)
     yield _ask(
@@ -91,8 +97,8 @@ def _ask(what: str, question: Callable[[], str]) -> Finding:
         return Finding(what, FAILED, "it does not say its version")
 
 
-def _door(config: Config) -> str:
-    require_door(config)
+def _access(config: Config) -> str:
+    require_authentication(config)
     if config.tokens_file:
         count = len(tokens.read(Path(config.tokens_file)))
         return f"who has a token: there are {count} in {config.tokens_file}"

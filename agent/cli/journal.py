@@ -1,7 +1,9 @@
 """`python -m agent journal`: what the agent did."""
 
+import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,15 @@ from agent.operations.operation import RUNNING, UNSETTLED
 from agent.plans.script import operation_script
 
 _FOLLOW_SECONDS = 1.0
+
+
+def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
+    """List operations, or show one."""
+    journal = open_journal(read_config())
+    if args.action == "list":
+        return _list(journal, args)
+    _show(find(journal, args.operation), args)
+    return 0
 
 
 def open_journal(config: Config) -> Journal:
@@ -40,18 +51,17 @@ def find(journal: Journal, operation: str) -> dict[str, Any]:
     return found
 
 
-def list_operations(
-    journal: Journal, filters: dict[str, Any], *, as_json: bool, follow: bool
-) -> int:
+def _list(journal: Journal, args: argparse.Namespace) -> int:
     """Print operations, oldest first so that the newest is at the prompt.
 
-    follow: go on with those that begin or end, until Ctrl-C.
+    With --follow it goes on with those that begin or end, until Ctrl-C.
     """
+    filters = {name: getattr(args, name) for name in ("host", "network", "status", "limit")}
     rows = journal.find(**filters)[::-1]
     for row in rows:
-        _print(row, as_json)
-    if not follow:
-        if not rows and not as_json:
+        _print(row, args.json)
+    if not args.follow:
+        if not rows and not args.json:
             print("no operations")
         return 0
     # No row that has ended changes again, so those that have not are all there is to watch.
@@ -62,13 +72,13 @@ def list_operations(
             time.sleep(_FOLLOW_SECONDS)
             fresh = [row for row in journal.find(**filters) if row["number"] > newest]
             for row in fresh[::-1]:
-                _print(row, as_json)
+                _print(row, args.json)
                 newest = row["number"]
                 watched[row["id"]] = row["status"]
             for operation, status in list(watched.items()):
                 found = journal.get(operation)
                 if found is not None and found["status"] != status:
-                    _print(found, as_json)
+                    _print(found, args.json)
                     watched[operation] = found["status"]
                 if found is None or found["status"] not in (RUNNING, UNSETTLED):
                     del watched[operation]
@@ -76,16 +86,14 @@ def list_operations(
         return 0
 
 
-def show(journal: Journal, operation: str, *, as_json: bool, as_script: bool) -> int:
+def _show(found: dict[str, Any], args: argparse.Namespace) -> None:
     """Print one operation: what was asked, every command and how it ended."""
-    found = find(journal, operation)
-    if as_script:
+    if args.script:
         print(operation_script(found), end="")
-    elif as_json:
+    elif args.json:
         print(json.dumps(found, indent=2))
     else:
         print("\n".join(_lines(found)))
-    return 0
 
 
 def _print(row: dict[str, Any], as_json: bool) -> None:

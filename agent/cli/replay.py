@@ -1,14 +1,23 @@
 """`python -m agent replay`: runs an operation's commands again, in the terminal."""
 
+import argparse
 from collections.abc import Callable
 from typing import Any
 
+from agent.cli.journal import find, open_journal
 from agent.cli.terminal import TerminalRunner
+from agent.config import Config
 from agent.errors import AgentError, FieldError, InUse, InvalidRequest
 from agent.operations.operation import RUNNING, UNSETTLED
 from agent.plans.plan import Plan, Step
 from agent.plans.script import operation_script
 from agent.tools.command import Command
+
+
+def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
+    """Replay an operation of the journal."""
+    found = find(open_journal(read_config()), args.operation)
+    return replay(found, first=args.first, yes=args.yes, only_print=args.print)
 
 
 def replay(

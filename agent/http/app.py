@@ -4,16 +4,16 @@ from pathlib import Path
 
 import falcon
 
-from agent.access.control import Door
+from agent.access.control import AccessControl
+from agent.config import Config
 from agent.hosts import Hosts
 from agent.http import problems
 from agent.http.contract.document import document
-from agent.http.contract.hosts import UNLIMITED, HostLimits
 from agent.http.docs import manual
 from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.http.middleware import BodyLimit, Head, RequestLog, json_lines
-from agent.http.places import Places, TakePlace
+from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
 from agent.http.resources.documentation import Docs, OpenApi
@@ -29,67 +29,54 @@ from agent.operations.journal import Journal
 from agent.plans.power import VERBS
 
 MANUAL = Path(__file__).parent.parent / "manual"
-# What is answered whatever hangs; health and metrics have short limits of their own.
-_NO_COMMANDS = ("/operations", "/health", "/metrics", "/openapi.json", "/docs")
-# Of which one read answers all who ask.
-_LISTS = ("/hosts", "/networks")
 
 
 def create_app(
+    config: Config,
     hosts: Hosts,
     networks: Networks,
     executor: Executor,
     journal: Journal,
     health: Health,
     consoles: Consoles,
-    door: Door,
-    places: int = 64,
-    body_bytes: int = 65536,
-    limits: HostLimits = UNLIMITED,
-    metrics: Metrics | None = None,
+    access: AccessControl,
+    metrics: Metrics,
     manual_folder: Path = MANUAL,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
-    door: decides which requests get in at all.
-    places: how many requests that may run commands are answered at the same time.
-    body_bytes: how large a body may be. limits: what one new host may have. metrics: those that
-    the commands and operations are counted in, None for new ones. manual_folder: where the pages
-    of the manual are.
+    access: refuses requests before anything else is done with them. metrics: those that the
+    commands and operations are counted in. manual_folder: where the pages of the manual are.
     """
-    metrics = metrics or Metrics()
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    free_places = Places(places)
-    # Some are left to reads, however many changes hang.
-    changes_places = Places(max(1, places * 3 // 4), within=free_places)
-    take_place = TakePlace(free_places, changes_places, _NO_COMMANDS, _LISTS)
-    for middleware in (RequestLog(metrics), door, Head(), BodyLimit(body_bytes), take_place):
+    for middleware in (RequestLog(metrics), access, Head(), BodyLimit(config.body_bytes)):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
     problems.add_handlers(app)
 
-    changes = Changes(executor, journal)
-    network = Network(networks, changes)
-    host_list = HostList(hosts, free_places)
-    app.add_route("/hosts", host_list)
-    app.add_route("/hosts/{name}", Host(hosts, changes, limits))
+    # What needs none is answered whatever hangs; health and metrics have short limits of their own.
+    places = Places(config.threads)
+    changes = Changes(executor, journal, places)
+    network = Network(networks, changes, places)
+    app.add_route("/hosts", HostList(hosts, places))
+    app.add_route("/hosts/{name}", Host(hosts, changes, places, config))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
         app.add_route(f"/hosts/{{name}}/{verb}", Power(verb, hosts, changes))
-    app.add_route("/hosts/{name}/console", Console(consoles))
-    app.add_route("/networks", NetworkList(networks, free_places))
+    app.add_route("/hosts/{name}/console", Console(consoles, places))
+    app.add_route("/networks", NetworkList(networks, places))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))
     app.add_route("/health", HealthCheck(health))
-    contract = document(limits)
+    contract = document(config)
     app.add_route("/openapi.json", OpenApi(contract))
     docs = Docs(contract, manual(manual_folder))
     app.add_route("/docs", docs)
     app.add_route("/docs/{page}", docs)
     metrics.watch(
-        host_list.states,
+        health.host_states,
         lambda: executor.active,
         lambda: len(health.unsettled()),
         lambda: len(journal.installs()),

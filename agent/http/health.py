@@ -1,4 +1,4 @@
-"""Whether what the agent works with answers."""
+"""Whether libvirt, the pool, Open vSwitch and the journal respond."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ class Health:
         self._settler = settler
 
     def report(self) -> dict[str, Any]:
-        """The answer of each, and "ok" or "failing" for all of them together."""
+        """What each of them says, and "ok" or "failing" for all of them together."""
         parts = {
             "libvirt": _ask(self._hypervisor.libvirt_version),
             "pool": _ask(self._hypervisor.pool_state),
@@ -30,6 +30,10 @@ class Health:
         parts["journal"] = _ask(self._journal_state)
         healthy = all(part["status"] == "ok" for part in parts.values())
         return {"status": "ok" if healthy else "failing", **parts}
+
+    def host_states(self) -> list[str]:
+        """The state of every host; raises an AgentError when libvirt does not respond in time."""
+        return [row.state for row in self._hypervisor.domains()]
 
     def unsettled(self) -> list[str]:
         """The operations that could not be settled yet."""

@@ -2,12 +2,10 @@
 
 import logging
 import re
-import threading
-import time
 from collections import Counter as Count
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPMethod
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -15,7 +13,6 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from agent.errors import AgentError
-from agent.operations import trace
 from agent.operations.operation import STATUSES
 
 _log = logging.getLogger("agent.metrics")
@@ -30,8 +27,6 @@ _STATES = ("running", "idle", "paused", "in shutdown", "shut off", "crashed", "p
 # Those whose first word says what they do. Of the others the name says it.
 _WITH_VERB = frozenset(("virsh", "ovs-vsctl", "ovs-appctl", "qemu-img"))
 _VERB = re.compile(r"[a-z][a-z-]{0,30}")
-# Less than Prometheus waits for an answer, which is 10 s by default.
-_ASK_SECONDS = 5.0
 
 
 class Metrics:
@@ -102,21 +97,22 @@ class Metrics:
         unsettled: Callable[[], int],
         installs: Callable[[], int],
     ) -> None:
-        """Have these asked whenever the metrics are.
+        """Call these at each scrape, in its thread.
 
-        hosts: the state of each host. operations: how many run. unsettled: how many could not
-        be settled yet. installs: how many run.
+        hosts: the state of each host, within the 10 s that Prometheus waits by default.
+        operations: how many run. unsettled: how many could not be settled yet. installs: how
+        many run. Hosts and installs are left out when theirs raises.
         """
         self._registry.register(_Asked(hosts, operations, unsettled, installs))
 
-    def answer(self, accept: str) -> tuple[bytes, str]:
+    def exposition(self, accept: str) -> tuple[bytes, str]:
         """The text that a scraper reads, and its content type. accept: the request's header."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
 
 class _Asked(Collector):
-    """What is asked for at each scrape: it is left out when it cannot be had in time."""
+    """The metrics that are read at each scrape."""
 
     def __init__(
         self,
@@ -125,10 +121,10 @@ class _Asked(Collector):
         unsettled: Callable[[], int],
         installs: Callable[[], int],
     ) -> None:
-        self._hosts = Bounded(lambda: Count(hosts()), _ASK_SECONDS)
+        self._hosts = hosts
         self._operations = operations
         self._unsettled = unsettled
-        self._installs = Bounded(installs, _ASK_SECONDS)
+        self._installs = installs
 
     def describe(self) -> Iterable[Metric]:
         """Called by the registry for the names, in place of asking."""
@@ -136,7 +132,7 @@ class _Asked(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Called by the registry at each scrape."""
-        states = self._hosts()
+        states = _or_none(lambda: Count(self._hosts()))
         yield _gauge(
             "staging_agent_libvirt_up", "Whether libvirt told the hosts.", int(states is not None)
         )
@@ -155,7 +151,7 @@ class _Asked(Collector):
             "Operations that could neither be ended nor taken back yet.",
             self._unsettled(),
         )
-        installs = self._installs()
+        installs = _or_none(self._installs)
         yield _gauge(
             "staging_agent_journal_up",
             "Whether the journal could be read.",
@@ -171,56 +167,14 @@ def _gauge(name: str, does: str, value: float) -> Metric:
     return GaugeMetricFamily(name, does, value=value)
 
 
-class Bounded(Generic[T]):
-    """A question that may hang, of which no one waits for the answer longer than a limit.
-
-    It is asked in a thread, at most one at a time: who asks while it hangs waits for the rest
-    of its time, or not at all.
-    """
-
-    def __init__(self, question: Callable[[], T], seconds: float) -> None:
-        self._question = question
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._turn: _Turn[T] | None = None
-
-    def __call__(self) -> T | None:
-        """The answer, None when it failed or did not come in time."""
-        with self._lock:
-            turn = self._turn
-            if turn is None or turn.done.is_set():
-                try:
-                    turn = self._turn = _Turn(self._question, self._seconds)
-                except RuntimeError:
-                    return None  # there are as many threads as there may be
-        return turn.wait()
-
-
-class _Turn(Generic[T]):
-    """The question asked once."""
-
-    def __init__(self, question: Callable[[], T], seconds: float) -> None:
-        self.done = threading.Event()
-        self._answer: T | None = None
-        self._limit = time.monotonic() + seconds
-        work = threading.Thread(target=self._ask, args=(question, trace.current()), daemon=True)
-        work.start()
-
-    def wait(self) -> T | None:
-        self.done.wait(max(0.0, self._limit - time.monotonic()))
-        return self._answer
-
-    def _ask(self, question: Callable[[], T], asker: trace.Trace) -> None:
-        try:
-            if asker.request is not None:
-                trace.begin(asker.request)
-            self._answer = question()
-        except AgentError as error:
-            _log.debug("a metric is left out: %s", error.detail)
-        except Exception:
-            _log.exception("a metric is left out")
-        finally:
-            self.done.set()
+def _or_none(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except AgentError as error:
+        _log.debug("a metric is left out: %s", error.detail)
+    except Exception:
+        _log.exception("a metric is left out")
+    return None
 
 
 def verb(argv: Sequence[str]) -> str:

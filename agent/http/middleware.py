@@ -1,4 +1,4 @@
-"""What every request gets: an id, a bound to its body, an answer to HEAD, a line in the log."""
+"""What applies to every request: its id and log line, HEAD, and the limit of its body."""
 
 import json
 import logging
@@ -13,18 +13,18 @@ from agent.http.metrics import Metrics
 from agent.operations import trace
 
 _log = logging.getLogger("agent.http")
-# What is answered is made anew each time, and never holds itself.
+# Answers are built anew each time, so they cannot contain themselves.
 _ENCODER = json.JSONEncoder(check_circular=False)
 
 
 def client(req: falcon.Request) -> str:
-    """Who asks, for the log and the journal: NAME@ADDRESS, or the address of one without token."""
+    """The client, for the log and the journal: NAME@ADDRESS, or the address without a token."""
     name = req.env.get("REMOTE_USER")
     return f"{name}@{req.remote_addr}" if name else req.remote_addr
 
 
 class RequestLog:
-    """Gives a request an id, the client's own if it is sane, and logs and counts its answer."""
+    """Gives each request an id, the client's own if valid, and logs and counts its response."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -83,13 +83,13 @@ class Head:
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
         """Called by Falcon after the responder; it leaves the body of a HEAD out by itself."""
-        # Whom the door has turned away was not seen above.
+        # Not set when access control has refused the request before it came to this.
         if getattr(req.context, "head", False):
             req.method = "HEAD"
 
 
 class BodyLimit:
-    """Refuses a body that is larger than any that the agent could want. most: bytes."""
+    """Refuses a body that is too large. most: the largest size in bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -101,10 +101,10 @@ class BodyLimit:
 
 
 def json_lines() -> media.JSONHandler:
-    """The handler that writes answers: a line each, for those who read them in a terminal."""
+    """The handler that writes JSON responses: a line each, for people at a terminal."""
     return media.JSONHandler(dumps=json_line)
 
 
 def json_line(answer: object) -> str:
-    """An answer as text."""
+    """A response body as text."""
     return _ENCODER.encode(answer) + "\n"

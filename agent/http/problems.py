@@ -11,7 +11,7 @@ from agent import errors
 
 _log = logging.getLogger("agent.http")
 
-# The nearest class wins, so that a failed command which nobody foresaw is a 500.
+# The nearest class wins, so that a command failure of no other class is a 500.
 _STATUS: dict[type[errors.AgentError], int] = {
     errors.InvalidRequest: 400,
     errors.BadLocation: 400,
@@ -38,7 +38,7 @@ _STATUS: dict[type[errors.AgentError], int] = {
 
 def add_handlers(app: "falcon.App[Any, Any]") -> None:
     """Have the app answer every error as a problem document."""
-    app.add_error_handler(Exception, _unforeseen)
+    app.add_error_handler(Exception, _unexpected)
     app.add_error_handler(falcon.HTTPError, _http_error)
     app.add_error_handler(errors.AgentError, _agent_error)
 
@@ -57,10 +57,12 @@ def document(status: int, detail: str, more: dict[str, Any] | None = None) -> by
 def answer(
     resp: falcon.Response, status: int, detail: str, more: dict[str, Any] | None = None
 ) -> None:
-    """Make the response a problem document with that status."""
+    """Make the response a problem document of that status, with the id of the change, if any."""
+    operation = resp.get_header("X-Operation-ID")
+    change = {"operation": operation} if operation else {}
     resp.status = falcon.code_to_http_status(status)
     resp.content_type = MEDIA_TYPE
-    resp.data = document(status, detail, more)
+    resp.data = document(status, detail, {**(more or {}), **change})
 
 
 def _agent_error(
@@ -68,9 +70,6 @@ def _agent_error(
 ) -> None:
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     more = error.facts()
-    operation = resp.get_header("X-Operation-ID")
-    if operation:
-        more["operation"] = operation
     if error.left_behind:
         more["left_behind"] = list(error.left_behind)
     if status == 503:
@@ -93,17 +92,9 @@ def _http_error(
     answer(resp, status, detail)
 
 
-def _unforeseen(
+def _unexpected(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    _log.error("request %s: unforeseen error", req.context.id, exc_info=error)
-    more = {}
-    operation = resp.get_header("X-Operation-ID")
-    if operation:
-        more["operation"] = operation
-    answer(
-        resp,
-        500,
-        f"an error that nobody foresaw; the agent's log has it under request {req.context.id}",
-        more,
-    )
+    _log.error("request %s: unexpected error", req.context.id, exc_info=error)
+    detail = f"an unexpected error; the agent's log has it under request {req.context.id}"
+    answer(resp, 500, detail)

@@ -3,6 +3,7 @@
 virtlogd writes them, and bounds them: past 2 MiB the file becomes `.0` and a new one begins.
 """
 
+import codecs
 import logging
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from agent.config import Config
 from agent.errors import AgentError, NotFound, TooMany
-from agent.hypervisor.hypervisor import Hypervisor, no_host
+from agent.hypervisor.hypervisor import Hypervisor
 
 _log = logging.getLogger("agent.console")
 
@@ -60,14 +61,11 @@ class Consoles:
 
     def log(self, name: str) -> tuple[str, Path]:
         """A host's UUID and its console's file; raises NotFound where one is missing."""
-        uuid = self._hypervisor.domain_uuid(name)
-        details = self._hypervisor.domain(uuid)
-        if details is None:
-            raise no_host(name)
-        log = details.definition.console_log
+        definition = self._hypervisor.domain_named(name).definition
+        log = definition.console_log
         if log is None or Path(log).parent != self._folder:
             raise NotFound(f"host {name!r} has no console log in {self._folder}")
-        return uuid, Path(log)
+        return definition.uuid, Path(log)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -175,10 +173,6 @@ def _bytes(path: Path, offset: int) -> bytes:
 
 def _unfinished(data: bytes) -> int:
     """How many bytes at the end begin a character of UTF-8 that ends beyond them."""
-    for back in range(1, min(3, len(data)) + 1):
-        byte = data[-back]
-        if byte & 0xC0 == 0x80:
-            continue
-        needs = 2 if byte & 0xE0 == 0xC0 else 3 if byte & 0xF0 == 0xE0 else 4
-        return back if byte & 0xC0 == 0xC0 and back < needs else 0
-    return 0
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(data)
+    return len(decoder.getstate()[0])

@@ -79,12 +79,11 @@ class NewHostFacts:
     """What a new host's plan has to know.
 
     domains: the names of all. active_networks: the names of those that run.
-    volumes: the names in the agent's pool. memory_mib: the hypervisor's own.
+    memory_mib: the hypervisor's own.
     """
 
     domains: frozenset[str]
     networks: tuple[libvirt_xml.Network, ...]
     active_networks: frozenset[str]
     bridges: frozenset[str]
-    volumes: frozenset[str]
     memory_mib: int

@@ -6,7 +6,6 @@ from typing import Any
 
 from agent.config import Config
 from agent.errors import NotFound, PoolOff
-from agent.hypervisor.batches import Reads
 from agent.hypervisor.facts import (
     DomainDetails,
     DomainRow,
@@ -15,9 +14,10 @@ from agent.hypervisor.facts import (
     PoolFacts,
     PowerFacts,
 )
-from agent.hypervisor.kept_virsh import Warm
+from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.networks import NetworkReads
 from agent.hypervisor.openvswitch import OpenVswitch
+from agent.hypervisor.reads import Reads, Reply
 from agent.tools.command import RunsCommands
 from agent.tools.commands import qemu_img
 from agent.tools.commands.virsh import NO_DOMAIN, NO_VOLUME
@@ -25,13 +25,16 @@ from agent.tools.parsers import libvirt_xml
 from agent.tools.parsers import qemu_img as read_image
 from agent.tools.parsers import virsh as read
 
+# Every domain, running or not: its UUID and its name.
+_LIST = ("list", "--all", "--uuid", "--name")
+
 
 class Hypervisor:
     """Reads libvirt and Open vSwitch. Every method asks anew; what was seen is only a hint.
 
     Raises OutOfReach when a daemon does not answer, CommandTimeout past a limit,
     InvalidOutput for what it cannot read.
-    mark: makes the text that delimits the answers of a batch. warm: runs the batches; without
+    mark: makes the text that delimits the answers of a batch. kept: runs the batches; without
     it the runner does, with a virsh of its own for each.
     `networks` and `openvswitch` read what is theirs; the rest is read here.
     """
@@ -41,11 +44,11 @@ class Hypervisor:
         runner: RunsCommands,
         config: Config,
         mark: Callable[[], str] | None = None,
-        warm: Warm | None = None,
+        kept: KeptVirsh | None = None,
     ) -> None:
         self._runner = runner
         self._config = config
-        self._reads = Reads(runner, config.libvirt_uri, warm, mark)
+        self._reads = Reads(runner, config.libvirt_uri, kept, mark)
         self.openvswitch = OpenVswitch(runner, config)
         self.networks = NetworkReads(self._reads, self.openvswitch)
         # The domains' UUIDs by name when they were last listed: replaced whole, never changed.
@@ -56,10 +59,7 @@ class Hypervisor:
         # virsh sorts a list, and formats two UUIDs at every comparison: that takes the longest.
         by_name, found = self._reads.together(
             ([("domstats", "--state")], lambda replies: read.domain_states(replies[0].text)),
-            (
-                [("list", "--all", "--uuid", "--name")],
-                lambda replies: read.uuid_names(replies[0].text),
-            ),
+            ([_LIST], lambda replies: read.uuid_names(replies[0].text)),
         )
         self._seen = {name: uuid for uuid, name in found.items()}
         return [
@@ -71,9 +71,8 @@ class Hypervisor:
 
     def domain_uuid(self, name: str) -> str:
         """The UUID of the domain of exactly that name; raises NotFound when there is none."""
-        (reply,) = self._reads.batch(("list", "--all", "--uuid", "--name"))
-        uuids = {found: uuid for uuid, found in read.uuid_names(reply.text).items()}
-        self._seen = uuids
+        found = read.uuid_names(self._reads.one(*_LIST))
+        uuids = self._seen = {name: uuid for uuid, name in found.items()}
         if name not in uuids:
             raise no_host(name)
         return uuids[name]
@@ -85,11 +84,9 @@ class Hypervisor:
         domains is for when it had not, or the domain of that UUID now has another name.
         """
         seen = self._seen.get(name)
-        if seen is not None:
-            details = self.domain(seen)
-            if details is not None and details.definition.name == name:
-                return details
-        details = self.domain(self.domain_uuid(name))
+        details = None if seen is None else self.domain(seen)
+        if details is None or details.definition.name != name:
+            details = self.domain(self.domain_uuid(name))
         if details is None:
             raise no_host(name)
         return details
@@ -133,40 +130,46 @@ class Hypervisor:
         """How domains that are being installed are, by UUID; those that are gone are missing."""
         state = ("domstate", "--reason")
         reads = (state, ("dumpxml",), ("dominfo",), state)
-        replies = self._reads.batch(*((*words, uuid) for uuid in uuids for words in reads))
+        texts = iter(
+            self._reads.texts_unless(
+                NO_DOMAIN, ((*words, uuid) for uuid in uuids for words in reads)
+            )
+        )
         found = {}
-        for index, uuid in enumerate(uuids):
-            told = replies[index * len(reads) : (index + 1) * len(reads)]
-            texts = [text for reply in told if (text := reply.text_unless(NO_DOMAIN)) is not None]
-            if len(texts) == len(reads):
-                found[uuid] = _install_look(*texts)
+        for uuid in uuids:
+            told = [text for _ in reads if (text := next(texts)) is not None]
+            if len(told) == len(reads):
+                found[uuid] = _install_look(*told)
         return found
 
     def new_host_facts(self) -> NewHostFacts:
-        """What a new host's plan has to know, in two virsh and one ovs-vsctl."""
-        domains, networks, active, volumes, memory = self._reads.batch(
-            ("list", "--all", "--uuid", "--name"),
+        """What a new host's plan has to know, in two virsh and one ovs-vsctl.
+
+        Raises PoolOff when the agent's pool is off.
+        """
+        domains, networks, active, pool, memory = self._reads.batch(
+            _LIST,
             ("net-list", "--all", "--uuid"),
             ("net-list", "--name"),
-            ("vol-list", self._config.pool),
+            ("pool-info", "--bytes", self._config.pool),
             ("nodememstats",),
         )
+        self._pool_info(pool)
         return NewHostFacts(
             domains=frozenset(read.uuid_names(domains.text).values()),
             networks=self.networks.defined(read.uuids(networks.text)),
             active_networks=frozenset(read.names(active.text)),
             bridges=frozenset(self.openvswitch.bridges()),
-            volumes=frozenset(read.volumes(volumes.text)),
             memory_mib=read.memory_mib(memory.text),
         )
 
     def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
         """Every definition of every domain: the one that runs and the one that is kept."""
-        (reply,) = self._reads.batch(("list", "--all", "--uuid", "--name"))
-        found = read.uuid_names(reply.text)
+        found = read.uuid_names(self._reads.one(*_LIST))
         kinds = (("dumpxml",), ("dumpxml", "--inactive"))
-        replies = self._reads.batch(*((*words, uuid) for uuid in found for words in kinds))
-        texts = (reply.text_unless(NO_DOMAIN) for reply in replies)
+        texts = self._reads.texts_unless(
+            NO_DOMAIN, ((*words, uuid) for uuid in found for words in kinds)
+        )
         return tuple(libvirt_xml.domain(text) for text in texts if text is not None)
 
     def pool(self) -> PoolFacts:
@@ -175,16 +178,15 @@ class Hypervisor:
             ("pool-dumpxml", self._config.pool), ("vol-list", self._config.pool)
         )
         volumes = read.volumes(listed.text)
-        replies = self._reads.batch(
-            *(("vol-dumpxml", "--pool", self._config.pool, "--vol", name) for name in volumes)
-        )
+        words = ("vol-dumpxml", "--pool", self._config.pool, "--vol")
+        texts = self._reads.texts_unless(NO_VOLUME, ((*words, name) for name in volumes))
         return PoolFacts(
             name=self._config.pool,
             path=libvirt_xml.pool_path(pool.text),
             backing={
                 name: libvirt_xml.volume_backing(text)
-                for name, reply in zip(volumes, replies, strict=True)
-                if (text := reply.text_unless(NO_VOLUME)) is not None
+                for name, text in zip(volumes, texts, strict=True)
+                if text is not None
             },
         )
 
@@ -205,22 +207,26 @@ class Hypervisor:
 
     def libvirt_version(self) -> dict[str, Any]:
         """The version of the libvirt daemon that answers."""
-        (reply,) = self._reads.batch(("version", "--daemon"))
-        told = read.key_values(reply.text)
+        told = read.key_values(self._reads.one("version", "--daemon"))
         return {"version": told.get("Running against daemon")}
 
     def pool_state(self) -> dict[str, Any]:
         """The agent's pool: its name, and its room in bytes. Raises PoolOff when it is off."""
         (reply,) = self._reads.batch(("pool-info", "--bytes", self._config.pool))
-        told = read.key_values(reply.text)
-        if told.get("State") != "running":
-            off = f"error: storage pool '{self._config.pool}' is not active"
-            raise PoolOff(reply.command, 0, off)
+        told = self._pool_info(reply)
         return {
             "name": self._config.pool,
             "capacity_bytes": int(told["Capacity"]),
             "available_bytes": int(told["Available"]),
         }
+
+    def _pool_info(self, reply: Reply) -> dict[str, str]:
+        """What `pool-info` told of the agent's pool. Raises PoolOff when it is off."""
+        told = read.key_values(reply.text)
+        if told.get("State") != "running":
+            off = f"error: storage pool '{self._config.pool}' is not active"
+            raise PoolOff(reply.command, 0, off)
+        return told
 
 
 def _install_look(before: str, xml: str, info: str, after: str) -> InstallLook:

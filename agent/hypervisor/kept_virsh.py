@@ -1,18 +1,20 @@
 """A few virsh processes that stay connected and answer reads: starting one costs 20 ms."""
 
-import itertools
+import contextlib
+import fcntl
 import logging
+import math
+import os
 import re
 import secrets
+import select
+import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Generator, Sequence
 
 from agent.config import Config
 from agent.errors import CommandTimeout, Interrupted, OutOfReach, command_failure
-from agent.hypervisor.conversation import Conversation, Late, Lost
 from agent.tools.command import Result
 from agent.tools.run import Runner
 
@@ -36,17 +38,125 @@ _ENVIRONMENT = {
 # How long a request waits for a process that is busy, before it gets one of its own.
 _BUSY_SECONDS = 0.5
 _AGAIN_SECONDS = 0.1
-
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Idle:
-    conversation: Conversation
-    since: float
+# One argument of a process has at most half as much, so that whatever is asked is written at once.
+_PIPE_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
 
 
-class Warm:
+class Unusable(Exception):
+    """No kept process can be relied on for what was asked: a virsh of its own is to be run."""
+
+
+class Process:
+    """One virsh that takes its commands on stdin; it starts when it is asked something.
+
+    It prints a prompt and the command on stdout before each answer, and what it prints on
+    stdout and stderr has nothing that tells where an answer ends. So a line of a new mark on
+    both comes before and after what is asked. virsh gives up a line at a command that it cannot
+    parse, so the last mark has its own line of input.
+
+    Its stdout is a file in memory: it writes each line by itself, and a pipe would wake the
+    agent for every one. When the last mark has come on stderr, stdout is whole.
+
+    After `receive` raised it has to be closed. command: its argv. token: see `Runner.open`.
+    argv, began: what it was asked last, as a virsh of its own would be, and when, on the
+    monotonic clock.
+    """
+
+    def __init__(self, runner: Runner, command: Sequence[str], token: str) -> None:
+        self._runner = runner
+        self._command = command
+        self._token = token
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stdin = self._stdout = self._stderr = -1
+        self._mark = ""
+        self._is_sent = False
+        self.argv: Sequence[str] = ()
+        self.began = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not closed since."""
+        return self._process is not None
+
+    def close(self) -> bool:
+        """Kill it, if it runs; returns whether `Runner.interrupt` did before."""
+        process, self._process = self._process, None
+        if process is None:
+            return False
+        os.close(self._stdout)
+        return self._runner.close(process)
+
+    def send(self, argv: Sequence[str]) -> None:
+        """Give it the commands of another virsh, of which `receive` has the answer.
+
+        argv: its last element is the commands, in printable ASCII. Raises ToolMissing when it
+        cannot be started.
+        """
+        if self._process is None:
+            self._start()
+        self.argv, self.began = argv, time.monotonic()
+        # Short, since virsh reads its input a character at a time.
+        mark = self._mark = secrets.token_hex(5)
+        # `echo --err` prints an empty line on stdout, which is no part of the answer.
+        asked = f"echo --err {mark}+; echo {mark}+; {argv[-1]}; echo {mark}-\necho --err {mark}-\n"
+        try:
+            self._is_sent = os.write(self._stdin, asked.encode()) == len(asked)
+        except OSError:
+            self._is_sent = False
+
+    def receive(self, limit: float) -> Result:
+        """What the commands printed.
+
+        limit: in seconds since they were sent; raises CommandTimeout past it. Raises Unusable
+        when virsh ended, or printed anything on stderr before or after the answer.
+        """
+        if not self._is_sent:
+            raise Unusable("virsh has ended")
+        begin, end = f"error: {self._mark}+\n".encode(), f"error: {self._mark}-\n".encode()
+        poll = select.poll()
+        poll.register(self._stderr, select.POLLIN)
+        told = b""
+        while end not in told:
+            left = self.began + limit - time.monotonic()
+            if left <= 0:
+                _log.warning("past its limit of %g s, killed: %s", limit, self.argv)
+                raise CommandTimeout(self.argv, limit, _text(told.removeprefix(begin)))
+            if poll.poll(left * 1000):
+                chunk = os.read(self._stderr, _CHUNK_BYTES)
+                if not chunk:
+                    raise Unusable("virsh has ended")
+                told += chunk
+        printed = os.pread(self._stdout, os.fstat(self._stdout).st_size, 0)
+        os.ftruncate(self._stdout, 0)
+        # The prompt is on stdout; on stderr virsh only ever says by itself what is wrong.
+        _, begun, rest = printed.partition(f"\n{self._mark}+\n".encode())
+        answer, ended, _ = rest.partition(f"{self._mark}-\n".encode())
+        if not (begun and ended and told.startswith(begin) and told.endswith(end)):
+            raise Unusable("virsh said something of its own")
+        seconds = time.monotonic() - self.began
+        errors = _text(told[len(begin) : -len(end)])
+        return Result(tuple(self.argv), 0, _text(answer), errors, seconds)
+
+    def _start(self) -> None:
+        self._stdout = os.memfd_create("virsh stdout")
+        try:
+            # Appended to, so that it can be emptied after each answer.
+            fcntl.fcntl(self._stdout, fcntl.F_SETFL, os.O_APPEND)
+            process = self._runner.open(self._command, self._stdout, self._token, _ENVIRONMENT)
+        except BaseException:
+            os.close(self._stdout)
+            raise
+        self._process = process
+        if process.stdin is None or process.stderr is None:
+            raise ValueError("a process without pipes")
+        self._stdin, self._stderr = process.stdin.fileno(), process.stderr.fileno()
+        # A user who has very many pipes already gets no larger ones.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+class KeptVirsh:
     """Runs batches of reads in virsh processes that are kept.
 
     Whatever is odd about an answer, the process is killed, the answer thrown away, and the
@@ -67,197 +177,137 @@ class Warm:
         patience_seconds: float = 8.0,
     ) -> None:
         self._runner = runner
-        self._argv = ("virsh", f"--connect={config.libvirt_uri}")
-        self._most = config.warm_virsh
-        # A new one each time, of which nobody can know the beginning.
-        self._marks = itertools.count()
-        self._secret = f"{secrets.token_hex(5)}."
-        self._idle_seconds = idle_seconds
-        self._patience_seconds = patience_seconds
         # By which the next agent finds those of one that was killed.
         self.token = f"virsh of {config.state_dir}"
-        lock = threading.RLock()
-        self._condition = threading.Condition(lock)
-        # Apart, so that a process that is free wakes somebody who waits for one.
-        self._freed = threading.Condition(lock)
-        self._idle: list[_Idle] = []
-        self._busy = 0
-        self._reaper: threading.Thread | None = None
-        self._closed = False
-        self._in_reach = False
-        self._patient_until = 0.0
+        self._idle_seconds = idle_seconds
+        self._patience_seconds = patience_seconds
+        command = ("virsh", f"--connect={config.libvirt_uri}")
+        # Those that run are at the end, and taken first.
+        self._free = [Process(runner, command, self.token) for _ in range(config.warm_virsh)]
+        self._given_back = threading.Condition()
+        self._timer: threading.Timer | None = None
+        self._closed = threading.Event()
+        # Since when libvirt is out of reach, None while it is not.
+        self._away_since: float | None = -math.inf
 
-    def run(self, argv: Sequence[str], stdin: str | None = None) -> Result:
-        """Run a batch of reads, as `Virsh.batch` makes it; it raises what `Runner.run` does."""
+    def run(self, argv: Sequence[str]) -> Result:
+        """Run a batch of reads, as `Virsh.batch` makes it; raises what `Runner.run` does."""
         while True:
-            result = self._ask(argv) if self._suits(argv, stdin) else None
-            if result is None:
-                result = self._runner.run(argv, stdin)
+            try:
+                (result,) = self.run_at_once([argv], _BUSY_SECONDS)
+            except Unusable:
+                result = self._runner.run(argv)
             # A read that somebody killed is as good as one that found no libvirt.
-            if result.exit_code >= 0 and not _out_of_reach(argv, result):
-                with self._condition:
-                    self._in_reach = True
+            if result.exit_code >= 0 and not _is_out_of_reach(result):
+                self._away_since = None
                 return result
-            if not self._is_patient():
+            if not self._is_worth_another_try():
                 return result
 
-    def together(
-        self, asked: Sequence[tuple[Sequence[str], Callable[[Result], T]]]
-    ) -> list[T] | None:
-        """Run reads at the same time, in a process each, and read each as soon as it is there.
+    def run_at_once(
+        self, argvs: Sequence[Sequence[str]], seconds: float = 0.0
+    ) -> Generator[Result, None, None]:
+        """Run batches of reads at the same time, in a process each; yields what each printed.
 
-        asked: the argv of each, whose last is a line for virsh, and what reads its answer; best
-        with the one that takes longest at the end.
-        None when so many processes are not to be had at once, or one cannot be relied on:
-        then `run` is to be asked. Raises what `run` and those who read the answers do.
+        argvs: best with the one that takes longest at the end. seconds: how long to wait for so
+        many processes. Raises Unusable when they are not to be had, or one cannot be relied on:
+        then `run` is to be asked. Raises what that does.
         """
-        if not all(self._suits(argv, None) for argv, _ in asked):
-            return None
+        if not all(_PLAIN.fullmatch(argv[-1]) for argv in argvs):
+            raise Unusable("a text that needs quoting")
         # Not while libvirt is away: whoever asks then would start that many for nothing.
-        left = self._take(len(asked)) if self._in_reach else []
-        if not left:
-            return None
-        began = time.monotonic()
-        told = []
+        if len(argvs) > 1 and self._away_since is not None:
+            raise Unusable("libvirt is out of reach")
+        with self._given_back:
+            enough = self._given_back.wait_for(lambda: len(self._free) >= len(argvs), seconds)
+            if not enough or self._closed.is_set():
+                raise Unusable("too few processes are free")
+            taken = [self._free.pop() for _ in argvs]
         try:
             # What is read last is sent first: it is what takes longest.
-            for conversation, (argv, _) in reversed([*zip(left, asked, strict=True)]):
-                self._send(conversation, argv[-1])
-            for argv, read in asked:
-                result = self._hear(left.pop(0), argv, began)
-                if result is None:
-                    return None
-                told.append(read(result))
+            for process, argv in reversed([*zip(taken, argvs, strict=True)]):
+                process.send(argv)
+            while taken:
+                yield self._receive(taken.pop(0))
         finally:
-            for conversation in left:
-                self._give_back(conversation, good=False)
-        return told
+            for process in taken:
+                process.close()
+                self._give_back(process)
 
     def close(self) -> None:
         """End the processes; from now on every batch has a virsh of its own."""
-        with self._condition:
-            self._closed = True
-            ended, self._idle = self._idle, []
-            self._condition.notify_all()
-            self._freed.notify_all()
-        for idle in ended:
-            idle.conversation.close()
+        self._closed.set()
+        self._end_idle(0)
 
-    def _suits(self, argv: Sequence[str], stdin: str | None) -> bool:
-        *before, text = argv
-        return tuple(before) == self._argv and stdin is None and bool(_PLAIN.fullmatch(text))
-
-    def _is_patient(self) -> bool:
-        """Whether to ask a libvirtd again that is out of reach; waits a little if so."""
-        with self._condition:
-            now = time.monotonic()
-            if self._in_reach:
-                self._in_reach = False
-                self._patient_until = now + self._patience_seconds
-            if self._closed or now >= self._patient_until:
-                return False
-            self._condition.wait_for(lambda: self._closed, _AGAIN_SECONDS)
-            return True
-
-    def _ask(self, argv: Sequence[str]) -> Result | None:
-        """Ask one of the processes; None when none is to be had, or it cannot be relied on.
-
-        Raises CommandTimeout, Interrupted.
-        """
-        with self._condition:
-            self._freed.wait_for(lambda: self._closed or self._busy < self._most, _BUSY_SECONDS)
-        taken = self._take(1)
-        if not taken:
-            return None
-        began = time.monotonic()
-        self._send(taken[0], argv[-1])
-        return self._hear(taken[0], argv, began)
-
-    def _send(self, conversation: Conversation, text: str) -> None:
-        conversation.send(text, f"{self._secret}{next(self._marks)}")
-
-    def _hear(self, conversation: Conversation, argv: Sequence[str], began: float) -> Result | None:
-        """The answer to what was sent, with which the process is given back; as `_ask`."""
-        limit = self._runner.limit("virsh")
-        good = False
-        interrupted = False
-        outcome = "lost"
+    def _receive(self, process: Process) -> Result:
+        """The answer to what was sent, with which the process is given back."""
+        # Once it is given back, somebody else may ask it something.
+        argv, outcome = process.argv, "lost"
         try:
-            stdout, stderr = conversation.receive(began + limit)
-            result = Result(tuple(argv), 0, stdout, stderr, time.monotonic() - began)
-            good = not _DISCONNECTED.search(stderr) and not _out_of_reach(argv, result)
-            outcome = "ok" if good else "lost"
-        except Late as late:
+            result = process.receive(self._runner.limit("virsh"))
+            if _DISCONNECTED.search(result.stderr) or _is_out_of_reach(result):
+                raise Unusable("virsh has lost libvirt")
+            outcome = "ok"
+            self._away_since = None
+        except CommandTimeout:
             outcome = "timeout"
-            _log.warning("past its limit of %g s, killed: %s", limit, argv)
-            raise CommandTimeout(argv, limit, late.stderr) from late
-        except Lost as lost:
-            _log.info("a kept virsh is replaced: %s", lost.detail)
-        finally:
-            interrupted = self._give_back(conversation, good)
-            # virsh says 0 when its input ends, whatever came of what it was asked.
-            code = 0 if good else None
-            self._runner.ended(argv, began, "interrupted" if interrupted else outcome, code)
-        if interrupted:
-            raise Interrupted(argv, None, "")
-        return result if good else None
-
-    def _take(self, count: int) -> list[Conversation]:
-        """Processes of one's own until `_give_back`, idle ones or new; none if too few are free."""
-        with self._condition:
-            if self._closed or self._most - self._busy < count:
-                return []
-            self._busy += count
-            kept = min(count, len(self._idle))
-            taken = [self._idle.pop().conversation for _ in range(kept)]
-        try:
-            while len(taken) < count:
-                taken.append(Conversation(self._runner, self._argv, self.token, _ENVIRONMENT))
-        except BaseException:
-            for conversation in taken:
-                self._give_back(conversation, good=True)
-            for _ in range(count - len(taken)):
-                self._free()
             raise
-        return taken
-
-    def _give_back(self, conversation: Conversation, good: bool) -> bool:
-        """Keep a process, or kill it; answers whether it was killed since the agent stops."""
-        kept = False
-        with self._condition:
-            self._in_reach = self._in_reach or good
-            if good and not self._closed:
-                kept = True
-                self._idle.append(_Idle(conversation, time.monotonic()))
-                if self._reaper is None:
-                    self._reaper = threading.Thread(target=self._reap, name="virsh", daemon=True)
-                    self._reaper.start()
-        try:
-            return not kept and conversation.close()
+        except Unusable as unusable:
+            _log.info("a kept virsh is replaced: %s", unusable)
+            raise
         finally:
-            self._free()
+            if outcome != "ok" and process.close():
+                outcome = "interrupted"
+            # virsh returns 0 when its input ends, whatever came of what it was asked.
+            code = 0 if outcome == "ok" else None
+            self._runner.ended(argv, process.began, outcome, code)
+            self._give_back(process)
+            if outcome == "interrupted":
+                raise Interrupted(argv, None, "")
+        return result
 
-    def _free(self) -> None:
-        with self._condition:
-            self._busy -= 1
-            self._freed.notify()
+    def _give_back(self, process: Process) -> None:
+        with self._given_back:
+            self._free.insert(len(self._free) if process.is_running else 0, process)
+            self._given_back.notify()
+            self._watch_idle()
+        if self._closed.is_set():
+            self._end_idle(0)
 
-    def _reap(self) -> None:
-        """End processes that nobody has needed for a while, until there are none."""
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._closed, self._idle_seconds)
-                oldest = time.monotonic() - self._idle_seconds
-                ended = [idle for idle in self._idle if idle.since <= oldest]
-                self._idle = [idle for idle in self._idle if idle.since > oldest]
-                if self._closed or not (self._idle or self._busy):
-                    self._reaper = None
-            for idle in ended:
-                idle.conversation.close()
-            with self._condition:
-                if self._reaper is not threading.current_thread():
-                    return
+    def _watch_idle(self) -> None:
+        """Have the processes that are free ended in time; with the lock of `_given_back`."""
+        if self._timer is None and any(process.is_running for process in self._free):
+            arguments = (self._idle_seconds,)
+            self._timer = threading.Timer(self._idle_seconds, self._end_idle, arguments)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _end_idle(self, seconds: float) -> None:
+        """End the processes that nobody has asked anything for so long."""
+        with self._given_back:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            limit = time.monotonic() - seconds
+            ended = [each for each in self._free if each.is_running and each.began <= limit]
+            self._free = [each for each in self._free if each not in ended]
+            self._watch_idle()
+        for process in ended:
+            process.close()
+            self._give_back(process)
+
+    def _is_worth_another_try(self) -> bool:
+        """Whether to ask a libvirtd again that is out of reach; waits a little if so."""
+        now = time.monotonic()
+        since = self._away_since
+        if since is None:
+            since = self._away_since = now
+        return now < since + self._patience_seconds and not self._closed.wait(_AGAIN_SECONDS)
 
 
-def _out_of_reach(argv: Sequence[str], result: Result) -> bool:
-    return type(command_failure(argv, result.exit_code, result.stderr)) is OutOfReach
+def _is_out_of_reach(result: Result) -> bool:
+    return type(command_failure(result.argv, result.exit_code, result.stderr)) is OutOfReach
+
+
+def _text(printed: bytes) -> str:
+    return printed.decode("utf-8", "replace")

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from agent.errors import NotFound
-from agent.hypervisor.batches import Reads
 from agent.hypervisor.facts import NetworkRow
 from agent.hypervisor.openvswitch import OpenVswitch
+from agent.hypervisor.reads import Reads
 from agent.tools.commands.virsh import NETWORK_OFF, NO_NETWORK
 from agent.tools.parsers import libvirt_xml
 from agent.tools.parsers import virsh as read
@@ -40,13 +40,11 @@ class NetworkReads:
 
     def definitions(self) -> tuple[libvirt_xml.Network, ...]:
         """The definition of every network."""
-        (reply,) = self._reads.batch(("net-list", "--all", "--uuid"))
-        return self.defined(read.uuids(reply.text))
+        return self.defined(read.uuids(self._reads.one("net-list", "--all", "--uuid")))
 
     def defined(self, uuids: Sequence[str]) -> tuple[libvirt_xml.Network, ...]:
         """The definitions of the networks of these UUIDs; those that are gone are missing."""
-        replies = self._reads.batch(*(("net-dumpxml", uuid) for uuid in uuids))
-        texts = (reply.text_unless(NO_NETWORK) for reply in replies)
+        texts = self._reads.texts_unless(NO_NETWORK, (("net-dumpxml", uuid) for uuid in uuids))
         return tuple(libvirt_xml.network(text) for text in texts if text is not None)
 
     def hosts(self, uuid: str) -> list[dict[str, str | None]]:
@@ -79,8 +77,7 @@ class NetworkReads:
         # First the ports: one that comes after is not taken for that of a domain which is not
         # among those that run yet.
         interfaces = self._openvswitch.interfaces()
-        (reply,) = self._reads.batch(("list", "--uuid"))
-        running = set(read.uuids(reply.text))
+        running = read.uuids(self._reads.one("list", "--uuid"))
         return sorted(
             interface.name
             for interface in interfaces

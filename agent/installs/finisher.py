@@ -76,12 +76,12 @@ class Finisher:
         self._locks = locks
         self._start_plan = start_plan
 
-    def proceed(self, install: dict[str, Any], look: InstallLook | None) -> bool | None:
-        """Do what an install needs next; returns whether it has ended, None to try again."""
+    def proceed(self, install: dict[str, Any], look: InstallLook | None) -> bool:
+        """Do what an install needs next; returns whether it has ended."""
         with trace.operation(install["id"]):
             return self._do_next(install, look)
 
-    def _do_next(self, install: dict[str, Any], look: InstallLook | None) -> bool | None:
+    def _do_next(self, install: dict[str, Any], look: InstallLook | None) -> bool:
         needs, why = decide(look)
         operation = install["id"]
         try:
@@ -97,23 +97,23 @@ class Finisher:
                 case Next.START:
                     return self._start(install)
         except Busy:
-            return None  # somebody is at work on the host: see what comes of it
+            return False  # another operation is at work on the host: what comes of it is seen later
         except AgentError as error:
             _log.warning(
                 "install of %s: operation %s: %s", install["host"], operation, error.detail
             )
-            return None
+            return False
         except Exception:
             # The others are followed all the same.
             _log.exception("install of %s: operation %s", install["host"], operation)
-            return None
+            return False
         return True
 
     def _end(self, install: dict[str, Any], status: str, why: str = "") -> None:
         self._journal.end(install["id"], status, {"detail": why} if why else None)
         _log.info("install of %s is %s%s", install["host"], status, f": {why}" if why else "")
 
-    def _start(self, install: dict[str, Any]) -> bool | None:
+    def _start(self, install: dict[str, Any]) -> bool:
         """Start a host from its disk; raises Busy, or what keeps it from being tried."""
         operation, domain = install["id"], install["domain"]
         self._locks.hold([Claim("host", install["host"])], operation)
@@ -121,7 +121,7 @@ class Finisher:
             # What held the host until now may have changed what it needs.
             needs, _ = decide(self._hypervisor.installs([domain]).get(domain))
             if needs is not Next.START:
-                return None
+                return False
             plan = self._start_plan(domain)
             self._journal.set_plan(operation, plan)
             self._run(install, plan)

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import falcon
 
-from agent.access.control import Door
+from agent.access.control import AccessControl
 from agent.config import Config
 from agent.hosts import Hosts
 from agent.http.app import create_app
-from agent.http.contract.hosts import HostLimits
 from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
-from agent.hypervisor.kept_virsh import Warm
+from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.virtualisation import VirtType
 from agent.installs.follower import Installs
 from agent.networks import Networks
@@ -42,8 +41,8 @@ class Agent:
     consoles: Consoles
     journal: Journal
     virt_type: VirtType
-    warm: Warm
-    door: Door
+    kept_virsh: KeptVirsh
+    access: AccessControl
 
 
 def build(config: Config) -> Agent:
@@ -59,17 +58,18 @@ def build(config: Config) -> Agent:
     steps = Steps(runner, journal)
     locks = Locks()
     virt_type = VirtType(runner, config)
-    warm = Warm(runner, config)
-    hypervisor = Hypervisor(runner, config, warm=warm if config.warm_virsh else None)
+    kept_virsh = KeptVirsh(runner, config)
+    hypervisor = Hypervisor(runner, config, kept=kept_virsh if config.warm_virsh else None)
     hosts = Hosts(hypervisor, config, virt_type, journal)
-    installs = Installs(runner, hypervisor, steps, journal, locks, config, hosts.start_plan)
+    installs = Installs(hypervisor, steps, journal, locks, hosts.start_plan)
     settler = Settler(steps, journal, locks, installs.wake)
     admission = Admission(config.creates, config.creates_waiting)
     executor = Executor(steps, journal, locks, settler.add, installs.wake, admission)
     consoles = Consoles(hypervisor, config)
-    door = Door(config)
+    access = AccessControl(config)
     quick = replace(config, virsh_seconds=_HEALTH_SECONDS, ovs_vsctl_seconds=_HEALTH_SECONDS)
     app = create_app(
+        config,
         hosts,
         Networks(hypervisor, config),
         executor,
@@ -77,20 +77,9 @@ def build(config: Config) -> Agent:
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.
         Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, settler),
         consoles,
-        door,
-        config.threads,
-        config.body_bytes,
-        _host_limits(config),
+        access,
         metrics,
     )
-    return Agent(app, runner, executor, settler, installs, consoles, journal, virt_type, warm, door)
-
-
-def _host_limits(config: Config) -> HostLimits:
-    return HostLimits(
-        memory=config.host_memory,
-        vcpus=config.host_vcpus,
-        disks=config.host_disks,
-        disk_gb=config.host_disk_gb,
-        total_gb=config.host_total_gb,
+    return Agent(
+        app, runner, executor, settler, installs, consoles, journal, virt_type, kept_virsh, access
     )

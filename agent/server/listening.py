@@ -1,4 +1,4 @@
-"""The socket that the agent answers on: an address, or a unix socket with a file of its own."""
+"""The socket that the agent listens on: an address, or a unix socket with its file."""
 
 import errno
 import grp
@@ -54,7 +54,7 @@ def _on_path(config: Config, path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(config, path)
-        # The file has the mode of the socket from the first, so that nobody comes in before
+        # The file has the mode of the socket from the first, so that nobody connects before
         # it has its group.
         os.fchmod(listener.fileno(), 0o600)
         listener.bind(path)

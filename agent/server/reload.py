@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from agent.config import Config
 from agent.errors import ConfigError
-from agent.server import systemd as notify
+from agent.server import systemd
 
 _log = logging.getLogger("agent")
 
@@ -45,13 +45,13 @@ class Reloader:
     def reload(self) -> None:
         """Read it now; one that is wrong changes nothing, and the log says what is wrong."""
         with self._lock:
-            notify.reloading()
+            systemd.reloading()
             try:
                 self._take_over(self._read())
             except ConfigError as error:
                 _log.error("the settings stay as they were: %s", error.detail)
             finally:
-                notify.ready()
+                systemd.ready()
 
     def _take_over(self, new: Config) -> None:
         before = self._config

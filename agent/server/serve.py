@@ -11,12 +11,12 @@ from typing import Any
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
-from agent.access.control import require_door
+from agent.access.control import require_authentication
 from agent.config import Config
 from agent.errors import AgentError, JournalFailed
 from agent.hypervisor.virtualisation import VirtType
 from agent.operations import leftovers
-from agent.server import systemd as notify
+from agent.server import systemd
 from agent.server.build import Agent, build
 from agent.server.listening import greeting, listening
 from agent.server.logs import Log
@@ -40,7 +40,7 @@ _END_SECONDS = 20.0
 
 
 def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> int:
-    """Serve until SIGTERM or SIGINT, then let what runs end; answers the exit status.
+    """Serve until SIGTERM or SIGINT, then let what runs end; returns the exit status.
 
     log: changed with its settings. read_again: reads the settings anew on SIGHUP; None for a
     SIGHUP that is a SIGTERM.
@@ -48,10 +48,10 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
     Raises ConfigError when the state folder or the address cannot be had, or everybody could
     come in.
     """
-    require_door(config)
+    require_authentication(config)
     agent = build(config)
-    if agent.door.tokens is not None:
-        agent.door.tokens.all()  # so that the log says at once when there are none
+    if agent.access.tokens is not None:
+        agent.access.tokens.all()  # so that the log says at once when there are none
     with state_folder(config), listening(config) as listener:
         channels: dict[int, Any] = {}
         server: Any = create_server(
@@ -95,11 +95,11 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
             threading.Thread(target=_try_virt_type, args=(agent.virt_type,), daemon=True).start()
             print(greeting(listener, config), flush=True)
             _log.info("ready: answers at %s", config.listen)
-            notify.ready()
+            systemd.ready()
             server.run()
         agent.settler.close()
         agent.installs.close()
-        agent.warm.close()
+        agent.kept_virsh.close()
         agent.journal.close()
     _log.info("stopped; hosts go on running")
     return 0 if stopper.clean else 1
@@ -126,7 +126,7 @@ class _Stopper:
 
     def _stop(self) -> None:
         # Once to let operations end, once to take them back.
-        notify.stopping(2 * self.seconds + _END_SECONDS)
+        systemd.stopping(2 * self.seconds + _END_SECONDS)
         self._agent.consoles.close()
         self.clean = self._agent.executor.drain(self.seconds)
         limit = time.monotonic() + _ANSWER_SECONDS
@@ -147,7 +147,7 @@ def _settle(agent: Agent) -> None:
 
     Names are held at once; with a daemon that hangs, the rest goes on beside the requests.
     """
-    leftovers.end(agent.warm.token)
+    leftovers.end(agent.kept_virsh.token)
     thread = threading.Thread(target=_settle_all, args=(agent,), name="start", daemon=True)
     thread.start()
     thread.join(_START_SECONDS)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agent.errors import CommandTimeout, Interrupted, ToolMissing
 from agent.tools.command import Result
@@ -108,43 +108,6 @@ class Runner:
         return Result(
             tuple(argv), process.returncode, out.decode("utf-8", "replace"), stderr, seconds
         )
-
-    @contextlib.contextmanager
-    def stream(
-        self,
-        argv: Sequence[str],
-        operation: str,
-        on_line: Callable[[str], None],
-        on_end: Callable[[], None],
-    ) -> Iterator[None]:
-        """Run a command that goes on until the end of the `with` block.
-
-        operation: as for `run`. on_line: called in a thread of its own with each line of its
-        stdout. on_end: called there when it has ended, or could not be started.
-        """
-        try:
-            process = _start(argv, operation, stderr=subprocess.DEVNULL)
-        except ToolMissing as error:
-            _log.warning("%s", error.detail)
-            on_end()
-            yield
-            return
-
-        def watch() -> None:
-            with process.stdout or contextlib.nullcontext(()) as lines:
-                for line in lines:
-                    on_line(line.decode("utf-8", "replace"))
-            on_end()
-
-        thread = threading.Thread(target=watch, name=f"{argv[0]} output", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            if process.poll() is None:
-                signal_group(process, signal.SIGKILL)
-            process.wait()
-            thread.join(GRACE_SECONDS)
 
     def open(
         self, argv: Sequence[str], stdout: int, operation: str, more: Mapping[str, str]

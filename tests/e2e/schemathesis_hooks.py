@@ -12,11 +12,12 @@ import requests
 import schemathesis
 from schemathesis import Case, HookContext
 
+from agent.config import Config
 from agent.http.contract import hosts, networks
 from agent.http.contract.validator import Validator
 
 NETWORK = "there"
-_HOST = Validator(hosts.host_schema(hosts.UNLIMITED))
+_HOST = Validator(hosts.host_schema(Config()))
 _INSTALL = ("install", "location", "cmdline", "console")
 
 

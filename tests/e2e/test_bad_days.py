@@ -1,7 +1,7 @@
 """What the agent answers, and what is right again afterwards, on a bad day.
 
 A pool that is full is in test_faults.py; changes that run when the agent is told to stop are in
-test_daemon.py; a libvirtd that is restarted is in test_warm.py, and in test_restarts.py while
+test_daemon.py; a libvirtd that is restarted is in test_kept_virsh.py, and in test_restarts.py while
 installers run.
 """
 

@@ -23,14 +23,6 @@ BODY = {"memory": 256, "disks": [1], "networks": [V10], "install": True}
 HOLD = "tree.hold"
 # The same until `_let_go_on`.
 ASK = "tree.ask"
-# A virsh whose events do not end with the next one, whichever machine's, when nobody reads them.
-LASTING_EVENTS = """#!/bin/sh
-PATH=${PATH#*:}
-virsh "$@"
-ended=$?
-case " $* " in *" event "*) sleep 1000 ;; esac
-exit $ended
-"""
 STOPPED = "the host was stopped by hand while its installer ran"
 DELETED = "the host was deleted while its installer ran"
 
@@ -105,19 +97,6 @@ def _assert_failed(agent: Agent, reason: str) -> None:
     assert "booted from disk" not in stack.console(NAME)
 
 
-def _event_commands(agent: Agent) -> list[int]:
-    """The processes that follow libvirt's events for this agent."""
-    wanted = f"STAGING_AGENT_OPERATION=events of {agent.state_dir}".encode()
-    found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-        except OSError:
-            pass
-    return found
-
-
 @contextmanager
 def _following(agent: Agent, file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Follow the console by another process into a file."""
@@ -166,8 +145,6 @@ def test_an_install_is_followed_to_its_end(agent: Agent, tree: str, tmp_path: Pa
             install = agent.get("hosts", NAME).body["install"]
             assert (install["started"], install["finished"]) == (done["began"], done["ended"])
             assert began < install["started"] < install["finished"] < time.time()
-            # With no install left the agent follows no events.
-            stack.wait_for(lambda: _event_commands(agent) == [], "an end to the event command")
 
             assert follower.poll() is None
             assert agent.delete("hosts", NAME).status == 200
@@ -176,19 +153,14 @@ def test_an_install_is_followed_to_its_end(agent: Agent, tree: str, tmp_path: Pa
 
 
 def test_the_agent_is_killed_while_the_installer_runs(
-    start_agent: Callable[..., Agent], faults: Faults, tree: str
+    start_agent: Callable[..., Agent], tree: str
 ) -> None:
-    """Started again it goes on, and ends the event command that the one before has left."""
-    faults.replace("virsh", LASTING_EVENTS)
-    agent = start_agent(path=faults.path)
+    """Started again it goes on."""
+    agent = start_agent()
     _post(agent, tree, cmdline=ASK)
     stack.wait_for_console(NAME, "installer: disks")
-    stack.wait_for(lambda: _event_commands(agent), "an event command")
     agent.kill()
-    left = _event_commands(agent)
-    assert left != []
     agent.start()
-    assert not {*left} & {*_event_commands(agent)}
     _let_go_on()
     _assert_installed(agent)
 
@@ -196,28 +168,14 @@ def test_the_agent_is_killed_while_the_installer_runs(
 def test_the_installer_ends_while_the_agent_is_down(
     start_agent: Callable[..., Agent], tree: str
 ) -> None:
-    """No event tells of it: the agent looks for itself at its start."""
+    """The agent looks at its start."""
     agent = start_agent()
     _post(agent, tree, cmdline=ASK)
     assert agent.stop() == 0
-    stack.wait_for(lambda: _event_commands(agent) == [], "an end to the event command")
     _let_go_on()
     stack.wait_for(lambda: stack.state(NAME) == "shut off", "an end to the installer")
     assert "booted from disk" not in stack.console(NAME)
     agent.start()
-    _assert_installed(agent)
-
-
-def test_the_event_command_is_killed(start_agent: Callable[..., Agent], tree: str) -> None:
-    """There is another one soon, and the install goes on."""
-    agent = start_agent()
-    _post(agent, tree, cmdline=ASK)
-    (first,) = stack.wait_for(lambda: _event_commands(agent), "an event command")
-    os.kill(first, signal.SIGKILL)
-    stack.wait_for(
-        lambda: (found := _event_commands(agent)) and first not in found, "another event command"
-    )
-    _let_go_on()
     _assert_installed(agent)
 
 
@@ -357,7 +315,6 @@ def test_a_host_that_is_deleted(agent: Agent, tree: str) -> None:
         )
         # Which of the two steps of a delete it saw first is up to chance.
         assert operation["error"]["detail"] in (STOPPED, DELETED)
-        stack.wait_for(lambda: _event_commands(agent) == [], "an end to the event command")
 
 
 def test_another_host_of_the_same_name(start_agent: Callable[..., Agent], tree: str) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import falcon.testing
 from jsonschema import Draft202012Validator
 
+from agent.config import Config
 from agent.http.contract.document import document
 
-DOCUMENT = document()
+DOCUMENT = document(Config())
 _PATTERNS = {
     path: re.compile(re.sub(r"\{\w+\}", "[^/]+", path).replace(".", r"\.") + "/?")
     for path in DOCUMENT["paths"]

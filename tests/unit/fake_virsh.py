@@ -92,7 +92,7 @@ def main() -> None:
     # As a program that is not Python ends on it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     commands = sys.argv[3:]
-    note("starts", "once" if commands else "warm")
+    note("starts", "once" if commands else "kept")
     (FOLDER / "environment").write_text(json.dumps(dict(os.environ)))
     down = FOLDER / "down"
     left = int(down.read_text()) if down.exists() else 0

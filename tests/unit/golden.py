@@ -59,7 +59,6 @@ def _create_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[A
         networks=tuple(_network(row) for row in facts["networks"]),
         active_networks=frozenset(facts["active_networks"]),
         bridges=frozenset(facts["bridges"]),
-        volumes=frozenset(facts.get("volumes", ())),
         memory_mib=facts["memory_mib"],
     )
     wanted = host_request(request["name"], request["body"])

@@ -92,7 +92,7 @@ def test_the_limits_of_each_tool() -> None:
         ("journal_operations = 1000001", "journal_operations: 1000001 is more than 1000000"),
         (
             "ovs_vsctl_seconds = 0.5",
-            "ovs_vsctl_seconds: ovs-vsctl counts whole seconds, from 1",
+            "ovs_vsctl_seconds: 0.5 is less than 1, and ovs-vsctl counts whole seconds",
         ),
         ("stop_seconds = -1", "stop_seconds: -1.0 is not more than 0"),
         ("virsh_seconds = nan", "virsh_seconds: nan is not more than 0"),

@@ -9,7 +9,8 @@ AGENT = Path(__file__).resolve().parent.parent.parent / "agent"
 # From the top floor down. Those of one floor do not import each other.
 FLOORS = (
     ("__main__",),
-    ("cli", "server"),
+    ("cli",),
+    ("server",),
     ("http",),
     ("access", "hosts", "networks", "installs"),
     ("operations",),

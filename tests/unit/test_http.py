@@ -167,7 +167,7 @@ def test_a_query_parameter_that_is_not_known(
     agent: Agent, method: str, path: str, body: str
 ) -> None:
     answer = agent(method, path, body=body, query_string="force=yes&dry-run")
-    why = "there is no such query parameter; there is dry_run"
+    why = "there is no such query parameter; the parameters are dry_run"
     assert (answer.status_code, answer.json) == (
         400,
         problem(
@@ -290,7 +290,7 @@ def test_an_error_that_nobody_foresaw(
     change = Change((Claim("host", "a"),), bug, dict)
     monkeypatch.setattr(Hosts, "delete", lambda *_: change)
     answer = agent(method, "/hosts/a", headers={"X-Request-ID": "one"})
-    detail = "an error that nobody foresaw; the agent's log has it under request one"
+    detail = "an unexpected error; the agent's log has it under request one"
     more = {} if method == "GET" else {"operation": answer.headers["x-operation-id"]}
     assert (answer.status_code, answer.json) == (
         500,

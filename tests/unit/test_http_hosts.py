@@ -198,10 +198,13 @@ def test_one_that_goes_while_it_is_shown_is_not_found(agent: Agent) -> None:
     assert (answer.status_code, answer.json["detail"]) == (404, f"there is no host '{HOST}'")
 
 
+POOL_INFO = "pool-info --bytes fixture-pool"
+
+
 def expect_facts(agent: Agent, listed: Read = EMPTY_LIST) -> None:
     """The reads before a create."""
-    volume_list = Read("vol-list fixture-pool", virsh("empty-vol-list"))
-    agent.reads(listed, NET_UUIDS, NET_ACTIVE, volume_list, MEMORY)
+    pool = Read(POOL_INFO, virsh("pool-info"))
+    agent.reads(listed, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
     agent.reads(*NETWORKS)
     agent.runs(*LIST_BR, stdout="fixbr0\n")
 
@@ -362,10 +365,7 @@ def test_what_cannot_be_taken_back_is_told(agent: Agent) -> None:
         (
             EMPTY_LIST,
             {"networks": ["nope"]},
-            (
-                400,
-                "networks[0]: there is no network 'nope'",
-            ),
+            (400, "networks[0]: there is no network 'nope'"),
         ),
         (
             EMPTY_LIST,
@@ -384,6 +384,27 @@ def test_a_host_that_cannot_be(
     expect_facts(agent, listed)
     answer = agent("POST", f"/hosts/{HOST}", json={**BODY, **body})
     assert (answer.status_code, answer.json["detail"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("pool", "detail"),
+    [
+        (
+            Read(POOL_INFO, virsh("inactive-pool-info")),
+            "virsh cannot use the storage pool: storage pool 'fixture-pool' is not active",
+        ),
+        (
+            Read(POOL_INFO, stderr=virsh_error("pool-not-found")),
+            "virsh cannot use the storage pool: failed to get pool 'fixture-pool'; Storage pool not"
+            " found: no storage pool with matching name 'fixture-pool'",
+        ),
+    ],
+)
+def test_a_create_without_a_pool(agent: Agent, pool: Read, detail: str) -> None:
+    agent.reads(EMPTY_LIST, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
+    answer = agent("POST", f"/hosts/{HOST}", json=BODY)
+    assert (answer.status_code, answer.json["detail"]) == (503, detail)
+    assert answer.json["command"] == f"virsh --connect=qemu:///system {POOL_INFO}"
 
 
 VOLUMES = ("fixture.example.com.0.qcow2", "fixture.example.com.1.qcow2", "overlay.qcow2")

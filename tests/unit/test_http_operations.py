@@ -137,10 +137,10 @@ WRONG = [
         (f"before={number}", "before", f"'{number}' is not a number from 1 to 4611686018427387904")
         for number in ("4611686018427387905", "1" * 20, "9" * 19, "9" * 5000)
     ),
-    ("status=odd", "status", f"'odd' is none of {STATUSES}"),
-    ("status=DONE", "status", f"'DONE' is none of {STATUSES}"),
-    ("status=", "status", f"'' is none of {STATUSES}"),
-    ("name=a", "name", f"there is no such query parameter; there are {KNOWN}"),
+    ("status=odd", "status", f"'odd' is not one of {STATUSES}"),
+    ("status=DONE", "status", f"'DONE' is not one of {STATUSES}"),
+    ("status=", "status", f"'' is not one of {STATUSES}"),
+    ("name=a", "name", f"there is no such query parameter; the parameters are {KNOWN}"),
     ("limit=1&limit=1", "limit", "is given more than once"),
     ("status=done&status=odd", "status", "is given more than once"),
     ("host=a&host=b", "host", "is given more than once"),
@@ -164,14 +164,14 @@ def test_a_wrong_query_parameter(agent: Agent, query: str, field: str, detail: s
 
 def test_every_wrong_one_is_named(agent: Agent) -> None:
     answer = agent("GET", "/operations", query_string="limit=0&x=1&status=odd&a=2&host=n")
-    unknown = f"there is no such query parameter; there are {KNOWN}"
+    unknown = f"there is no such query parameter; the parameters are {KNOWN}"
     assert (answer.status_code, answer.json) == (
         400,
         problem(
             ("a", unknown),
             ("x", unknown),
             ("limit", "'0' is not a number from 1 to 500"),
-            ("status", f"'odd' is none of {STATUSES}"),
+            ("status", f"'odd' is not one of {STATUSES}"),
         ),
     )
 

@@ -3,13 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.config import Config
 from agent.errors import CommandTimeout, NotFound, OutOfReach
 from agent.hypervisor.facts import InstallLook
 from agent.installs import follower as module
@@ -86,10 +83,6 @@ class Runner:
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.wrong: dict[str, list[Exception | str]] = {}
-        self.streams: list[tuple[Sequence[str], str]] = []
-        self.open = 0
-        self.on_line: Callable[[str], None] = lambda line: None
-        self.on_end: Callable[[], None] = lambda: None
 
     def run(
         self,
@@ -104,20 +97,6 @@ class Runner:
         if isinstance(what, Exception):
             raise what
         return Result(tuple(argv), 0 if what is None else 1, "", what or "", 0.0)
-
-    @contextmanager
-    def stream(
-        self,
-        argv: Sequence[str],
-        operation: str,
-        on_line: Callable[[str], None],
-        on_end: Callable[[], None],
-    ) -> Iterator[None]:
-        self.streams.append((tuple(argv), operation))
-        self.on_line, self.on_end = on_line, on_end
-        self.open += 1
-        yield
-        self.open -= 1
 
     def interrupt(self) -> None:
         """Nothing runs for long here."""
@@ -151,13 +130,12 @@ class Hypervisor:
 class World:
     """Installs over what stands in for everything that they work with."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self) -> None:
         self.runner = Runner()
         self.hypervisor = Hypervisor()
         self.journal = Journal(":memory:")
         self.locks = Locks()
         self.steps = Steps(self.runner, self.journal)  # type: ignore[arg-type]
-        self.state_dir = state_dir
         self.plan: Callable[[str], Plan] = lambda uuid: PLAN
         self.planned: list[str] = []
         self.installs = self._new()
@@ -168,12 +146,10 @@ class World:
             return self.plan(uuid)
 
         return Installs(
-            self.runner,  # type: ignore[arg-type]
             self.hypervisor,  # type: ignore[arg-type]
             self.steps,
             self.journal,
             self.locks,
-            Config(state_dir=str(self.state_dir)),
             start_plan,
         )
 
@@ -206,16 +182,17 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Where the agent looks once by itself, and then for an hour at events alone."""
-    monkeypatch.setattr(module, "_FIRST_LOOKS_SECONDS", (0.0,))
-    monkeypatch.setattr(module, "_LOOK_SECONDS", 3600.0)
-    monkeypatch.setattr(module, "_SETTLE_SECONDS", 0.001)
-    monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.001)
-    new = World(tmp_path)
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.001)
+    new = World()
     yield new
     new.installs.close()
-    assert new.runner.open == 0
+    assert not follows()
+
+
+def follows() -> bool:
+    """Whether installs are followed."""
+    return "installs" in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_host_is_started_when_its_installer_has_ended(world: World) -> None:
@@ -234,50 +211,35 @@ def test_a_host_is_started_when_its_installer_has_ended(world: World) -> None:
         (2, False, True),
     ]
     # Its name is free again.
-    until(lambda: world.runner.open == 0)
+    until(lambda: not follows())
     world.locks.hold([Claim("host", "ns")], "another")
 
 
-def test_events_are_followed_as_long_as_there_are_installs(world: World) -> None:
+def test_installs_are_looked_at_until_there_are_none(world: World) -> None:
     operation = world.begin()
     world.hypervisor.looks = {UUID: RUNS}
     world.installs.wake()
-    until(lambda: world.hypervisor.looked == 1)
-    assert world.runner.streams == [
-        (
-            (
-                *("virsh", "--connect=qemu:///system", "event"),
-                *("--event", "lifecycle", "--loop", "--timestamp"),
-            ),
-            f"events of {world.state_dir}",
-        )
-    ]
-    # An event of whichever domain, before and after the installer's end.
-    world.runner.on_line("event 'lifecycle' for domain 'x': Started Booted")
-    until(lambda: world.hypervisor.looked == 2)
+    until(lambda: world.hypervisor.looked > 2)
     assert world.of(operation) == ("waiting", None)
     world.hypervisor.looks = {UUID: ENDED}
-    world.runner.on_line("event 'lifecycle' for domain 'ns': Stopped Shutdown")
     assert world.ended(operation) == ("done", None)
-    until(lambda: world.runner.open == 0)
+    until(lambda: not follows())
     # The next install is followed again.
     world.hypervisor.looks = {OTHER: ENDED}
     operation = world.begin(OTHER, "other")
     world.installs.wake()
     assert world.ended(operation) == ("done", None)
-    assert len(world.runner.streams) == 2
 
 
 def test_nothing_is_run_without_installs(world: World) -> None:
     world.installs.start()
-    until(lambda: len(world.runner.streams) == 1 and world.runner.open == 0)
+    until(lambda: not follows())
     assert (world.hypervisor.looked, world.runner.ran) == (0, [])
 
 
-@pytest.mark.parametrize("what", ["an event", "a new install"])
-def test_what_comes_during_a_look_is_looked_at(world: World, what: str) -> None:
+def test_an_install_that_begins_during_a_look_is_looked_at(world: World) -> None:
     first = world.begin()
-    world.hypervisor.looks = {UUID: RUNS}
+    world.hypervisor.looks = {UUID: ENDED}
     looking, go_on = threading.Event(), threading.Event()
 
     def meanwhile() -> None:
@@ -287,16 +249,12 @@ def test_what_comes_during_a_look_is_looked_at(world: World, what: str) -> None:
     world.hypervisor.meanwhile = meanwhile
     world.installs.wake()
     assert looking.wait(60)
-    world.hypervisor.then = [{UUID: ENDED, OTHER: ENDED}]
-    if what == "an event":
-        world.runner.on_line("event")
-    else:
-        second = world.begin(OTHER, "other")
-        world.installs.wake()
+    world.hypervisor.looks = {UUID: ENDED, OTHER: ENDED}
+    second = world.begin(OTHER, "other")
+    world.installs.wake()
     go_on.set()
     assert world.ended(first) == ("done", None)
-    if what == "a new install":
-        assert world.ended(second) == ("done", None)
+    assert world.ended(second) == ("done", None)
 
 
 def test_an_agent_goes_on_with_what_an_earlier_one_followed(world: World) -> None:
@@ -324,7 +282,7 @@ def test_an_install_that_fails(world: World, looks: dict[str, InstallLook], why:
     world.hypervisor.looks = looks
     world.installs.wake()
     assert world.ended(operation) == ("failed", why)
-    until(lambda: world.runner.open == 0)
+    until(lambda: not follows())
     assert (world.runner.ran, world.planned, world.journal.installs()) == ([], [], [])
 
 
@@ -400,7 +358,7 @@ def test_a_start_that_fails_is_taken_back(
     world.installs.wake()
     assert world.ended(operation) == ("failed", f"it could not be started: {why}")
     assert world.runner.ran == ran
-    until(lambda: world.runner.open == 0)
+    until(lambda: not follows())
     world.locks.hold([Claim("host", "ns")], "another")
 
 
@@ -524,24 +482,12 @@ def test_an_unforeseen_error_of_one_install_is_not_the_others(world: World) -> N
     assert world.ended(operations[0]) == ("done", None)
 
 
-def test_the_event_command_is_begun_again(world: World) -> None:
-    """And what happened while there was none is seen."""
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: RUNS}
-    world.installs.wake()
-    until(lambda: world.hypervisor.looked == 1)
-    world.hypervisor.looks = {UUID: ENDED}
-    world.runner.on_end()
-    assert world.ended(operation) == ("done", None)
-    assert len(world.runner.streams) == 2
-
-
 def test_close_leaves_installs_to_the_next_agent(world: World) -> None:
     operation = world.begin()
     world.hypervisor.looks = {UUID: RUNS}
     world.installs.wake()
-    until(lambda: world.hypervisor.looked == 1)
+    until(lambda: world.hypervisor.looked)
     world.installs.close()
-    assert (world.runner.open, world.of(operation)) == (0, ("waiting", None))
+    assert (follows(), world.of(operation)) == (False, ("waiting", None))
     world.installs.wake()
-    assert (world.runner.open, len(world.runner.streams)) == (0, 1)
+    assert not follows()

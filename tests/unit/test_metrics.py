@@ -1,18 +1,13 @@
 """What is counted, and how a scrape is answered."""
 
-import threading
-from collections.abc import Iterator
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent.errors import NotFound
-from agent.http import metrics
-from agent.http.metrics import Bounded, Metrics, verb
+from agent.errors import CommandTimeout
+from agent.http.metrics import Metrics, verb
 from agent.tools.run import OUTCOMES, Runner
 
 from .four_changes import CASES
-from .processes import wait_until
 from .test_http_async import expect_steps
 from .web import LIST, STATES, Agent
 
@@ -149,7 +144,7 @@ def test_without_a_journal_the_installs_are_left_out(
 def test_a_state_of_a_newer_virsh_is_told(agent: Agent) -> None:
     counted = Metrics()
     counted.watch(lambda: ["dormant", "running"], lambda: 3, lambda: 2, lambda: 1)
-    found = samples(counted.answer("")[0].decode())
+    found = samples(counted.exposition("")[0].decode())
     assert of(found, "hosts", "operations_running", "operations_unsettled", "installs_running") == {
         **STATES_OF_NONE,
         ("hosts", "running"): 1,
@@ -160,50 +155,16 @@ def test_a_state_of_a_newer_virsh_is_told(agent: Agent) -> None:
     }
 
 
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-def test_a_libvirt_that_hangs_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, gate: threading.Event
-) -> None:
-    monkeypatch.setattr(metrics, "_ASK_SECONDS", 0.05)
-    counted = Metrics()
+def test_a_libvirt_that_hangs_is_left_out() -> None:
+    """Its command ran past its limit."""
 
     def hang() -> list[str]:
-        gate.wait(60)
-        return []
+        raise CommandTimeout(("virsh", "list"), 5.0, "")
 
+    counted = Metrics()
     counted.watch(hang, lambda: 0, lambda: 0, lambda: 0)
-    found = samples(counted.answer("")[0].decode())
+    found = samples(counted.exposition("")[0].decode())
     assert of(found, "libvirt_up", "hosts") == {("libvirt_up",): 0}
-
-
-def test_a_question_that_hangs_is_asked_once(gate: threading.Event) -> None:
-    asked: list[int] = []
-
-    def question() -> int:
-        asked.append(1)
-        gate.wait(60)
-        return len(asked)
-
-    bounded = Bounded(question, 0.05)
-    assert [bounded(), bounded(), bounded()] == [None] * 3
-    wait_until(lambda: bool(asked))
-    assert asked == [1]
-    gate.set()
-    # Answered at last, it is asked anew.
-    wait_until(lambda: (bounded() or 0) >= 2)
-
-
-def test_a_question_that_fails_has_no_answer() -> None:
-    def question() -> int:
-        raise NotFound("no")
-
-    assert Bounded(question, 20.0)() is None
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,42 @@
 """Places for requests that wait for commands."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from agent.errors import TooMany
 from agent.http.places import Places
 
 
-def test_some_places_are_left_to_others() -> None:
-    """Each of the places within is one of all."""
-    every = Places(3)
-    some = Places(2, within=every)
-    some.take()
-    some.take()
-    with pytest.raises(TooMany):
-        some.take()
-    every.take()
-    with pytest.raises(TooMany):
-        every.take()
-    some.give_back()
-    some.take()
+def test_some_places_are_left_to_reads() -> None:
+    places = Places(4)
+    with ExitStack() as taken:
+        for _ in range(3):
+            taken.enter_context(places.one(change=True))
+        with pytest.raises(TooMany), places.one(change=True):
+            pass
+        with places.one():
+            with pytest.raises(TooMany), places.one():
+                pass
+            with pytest.raises(TooMany), places.one(change=True):
+                pass
+    with places.one(change=True):
+        pass
 
 
-def test_a_place_that_is_not_to_be_had_takes_none() -> None:
-    every = Places(1)
-    some = Places(1, within=every)
-    with every.one(), pytest.raises(TooMany):
-        some.take()
-    with some.one(), pytest.raises(TooMany):
-        every.take()
-    every.take()
+def test_reads_may_have_every_place() -> None:
+    places = Places(1)
+    with places.one(), pytest.raises(TooMany), places.one(change=True):
+        pass
+    with places.one(change=True), pytest.raises(TooMany), places.one():
+        pass
+    with places.one():
+        pass
+
+
+def test_a_place_is_free_after_an_error() -> None:
+    places = Places(1)
+    with pytest.raises(ValueError, match="odd"), places.one(change=True):
+        raise ValueError("odd")
+    with places.one(change=True):
+        pass

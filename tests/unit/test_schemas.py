@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.config import Config
 from agent.errors import InvalidRequest
 from agent.http.contract import names
-from agent.http.contract.hosts import UNLIMITED, HostLimits, host_request, host_schema
+from agent.http.contract.hosts import host_request, host_schema
 from agent.http.contract.networks import network_request
 from agent.http.contract.validator import Validator
 from agent.hypervisor.facts import NewHostFacts
@@ -23,6 +23,7 @@ from agent.tools.parsers.libvirt_xml import Network
 from .golden import UUID
 from .test_commands_virt_install import sub_options
 
+CONFIG = Config()
 HOST = {"memory": 512, "disks": [8], "networks": ["vlan:10"]}
 INSTALL = {**HOST, "install": True, "location": "http://mirror.example.com/debian"}
 NETWORK = {"bridge": "br0", "vlan": 10}
@@ -91,8 +92,8 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
         (
             {**HOST, "size": 1, "Memory": 2},
             {
-                "Memory": f"there is no such field; there are {FIELDS}",
-                "size": f"there is no such field; there are {FIELDS}",
+                "Memory": f"there is no such field; the fields are {FIELDS}",
+                "size": f"there is no such field; the fields are {FIELDS}",
             },
         ),
         ({**HOST, "memory": "512"}, {"memory": "'512' is not of type 'integer'"}),
@@ -181,11 +182,11 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
         ),
         (
             {**INSTALL, "location": "http://a:65536/"},
-            {"location": "it is no URL: Port out of range 0-65535"},
+            {"location": "it is not a URL: Port out of range 0-65535"},
         ),
         (
             {**INSTALL, "location": "http://[::1/"},
-            {"location": "it is no URL: Invalid IPv6 URL"},
+            {"location": "it is not a URL: Invalid IPv6 URL"},
         ),
         (
             {**INSTALL, "cmdline": "a\nb"},
@@ -212,7 +213,7 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
             {
                 "memory": "is required",
                 "networks": "is required",
-                "extra": f"there is no such field; there are {FIELDS}",
+                "extra": f"there is no such field; the fields are {FIELDS}",
                 "disks[0]": "0 is less than the minimum of 1",
                 "vcpus": "'2' is not of type 'integer'",
                 "console": 'goes with "install": true only',
@@ -249,7 +250,7 @@ def test_a_scheme_in_upper_case_is_one_that_virt_install_knows() -> None:
         ({}, {"bridge": "is required", "vlan": "is required"}),
         (
             {**NETWORK, "tag": 1},
-            {"tag": "there is no such field; there are bridge, vlan"},
+            {"tag": "there is no such field; the fields are bridge, vlan"},
         ),
         ({**NETWORK, "bridge": 1}, {"bridge": "1 is not of type 'string'"}),
         *(
@@ -340,7 +341,7 @@ def test_a_long_value_is_cut_in_the_message() -> None:
     errors = refused(host_request, "ns", {**HOST, "memory": "x" * 1000, "y" * 1000: 1})
     assert errors == {
         "memory": f"'{'x' * 199}...",
-        f"{'y' * 200}...": f"there is no such field; there are {FIELDS}",
+        f"{'y' * 200}...": f"there is no such field; the fields are {FIELDS}",
     }
 
 
@@ -368,7 +369,6 @@ FACTS = NewHostFacts(
     networks=(Network("vlan:10", UUID, "br0", True, (10,), False),),
     active_networks=frozenset({"vlan:10"}),
     bridges=frozenset({"br0"}),
-    volumes=frozenset(),
     memory_mib=1024,
 )
 # Text, and text that is more often than not what the agent takes.
@@ -440,7 +440,7 @@ def test_any_network_stands_whole_or_is_refused(name: str, bridge: str) -> None:
     assert {command.argv[3] for command in others} == {f"--network={UUID}"}
 
 
-LIMITS = HostLimits(memory=512, vcpus=2, disks=3, disk_gb=20, total_gb=30)
+LIMITS = Config(host_memory=512, host_vcpus=2, host_disks=3, host_disk_gb=20, host_total_gb=30)
 
 
 def test_what_is_within_the_limits() -> None:
@@ -493,7 +493,7 @@ def test_the_limits_are_in_the_schema() -> None:
     assert properties["vcpus"]["maximum"] == 2
     assert properties["disks"]["maxItems"] == 3
     assert properties["disks"]["items"] == {"type": "integer", "minimum": 1, "maximum": 20}
-    assert host_schema(HostLimits(vcpus=999)) == host_schema(UNLIMITED)
+    assert host_schema(Config(host_vcpus=999)) == host_schema(CONFIG)
 
 
 def fits(schema: dict[str, Any], value: Any) -> bool:
@@ -535,7 +535,7 @@ def test_a_host_is_taken_when_it_fits_its_schema(body: dict[str, Any]) -> None:
         beyond.add("location")
     if not all(char < "\ud800" for char in body.get("cmdline") or ""):
         beyond.add("cmdline")
-    assert found <= beyond if fits(host_schema(UNLIMITED), body) else found
+    assert found <= beyond if fits(host_schema(CONFIG), body) else found
 
 
 def test_a_pattern_ends_where_the_text_does() -> None:

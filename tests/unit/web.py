@@ -6,7 +6,7 @@ from typing import Any
 import falcon.testing
 from pytest_subprocess import FakeProcess
 
-from agent.access.control import Door
+from agent.access.control import AccessControl
 from agent.config import Config
 from agent.hosts import Hosts
 from agent.http.app import MANUAL, create_app
@@ -66,14 +66,15 @@ class Agent:
             steps, self.journal, self.locks, self.unsettled.append, lambda: None
         )
         app = create_app(
+            config,
             Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1)),
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
             self.executor,
             self.journal,
             Health(hypervisor, self.journal, self.settler),
             Consoles(hypervisor, CONFIG),
-            Door(config),
-            metrics=metrics,
+            AccessControl(config),
+            metrics,
             manual_folder=manual,
         )
         self.app = app

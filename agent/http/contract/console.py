@@ -2,12 +2,14 @@
 
 from agent.http.contract.hosts import HOST_IN_PATH
 from agent.http.contract.methods import in_query, one, read
-from agent.http.contract.values import Json, boolean, integer, record, text
+from agent.http.contract.values import Json, between, boolean, integer, record, text
 
 QUERY = (
-    in_query("offset", "from which byte on", integer(least=0, most=1 << 62)),
+    in_query("offset", "from which byte on", between(0, 1 << 62)),
     in_query(
-        "wait", "how many seconds to wait for something new, in JSON", integer(least=0, most=60)
+        "wait",
+        "how many seconds to wait for something new, in JSON",
+        between(0, 60),
     ),
     in_query("follow", "go on until the host is deleted, with `Accept: text/plain`", boolean()),
 )
@@ -15,8 +17,8 @@ QUERY = (
 SCHEMAS: Json = {
     "Piece": record(
         {
-            "offset": integer("where it begins, in bytes", 0),
-            "next": integer("where what follows begins", 0),
+            "offset": integer("where it begins, in bytes", minimum=0),
+            "next": integer("where what follows begins", minimum=0),
             "text": text("what is not UTF-8 is replaced"),
         }
     ),

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document as a whole."""
 
+from agent.config import Config
 from agent.http.contract import console, hosts, networks, operations, problems, service
 from agent.http.contract.methods import SCRIPT, TAGS
 from agent.http.contract.values import Json, text
@@ -8,26 +9,26 @@ _DESCRIPTION = f"""\
 Makes, shows and removes virtual machines ("hosts") and VLAN networks on one hypervisor.
 
 A body is read as JSON whatever its Content-Type. A trailing slash makes no difference. HEAD works
-where GET does; OPTIONS says which methods a path takes, and any other method is a 405 with the
+where GET does; OPTIONS returns the methods of a path, and any other method is a 405 with the
 same `Allow`. Errors are problem documents.
 
-`dry_run=true` on a change answers the plan and changes nothing. `Prefer: respond-async` has it
-answered with 202 as soon as the plan is made, and `Location` says where to look for its end. With
-`Accept: {SCRIPT}` a plan or an operation is a shell script.
+`dry_run=true` on a change returns the plan and changes nothing. With `Prefer: respond-async` the
+answer is a 202 as soon as the plan is made, and `Location` is where the operation can be followed.
+With `Accept: {SCRIPT}` a plan or an operation is a shell script.
 """
 # Each with whether it is always there.
 _HEADERS = {
     "X-Request-ID": ("The id of the request, the client's own where it sent one.", True),
     "X-Operation-ID": ("The id of the change in the journal; not with a dry run.", False),
-    "Retry-After": ("When to ask again, in seconds.", False),
-    "Location": ("Where to look what became of it.", True),
+    "Retry-After": ("When to try again, in seconds.", False),
+    "Location": ("Where the operation can be followed.", True),
     "Preference-Applied": ("respond-async", True),
-    "WWW-Authenticate": ("How to show who one is.", False),
+    "WWW-Authenticate": ("How to authenticate.", False),
 }
 
 
-def document(limits: hosts.HostLimits = hosts.UNLIMITED) -> Json:
-    """The OpenAPI document. limits: what one new host may have."""
+def document(config: Config) -> Json:
+    """The OpenAPI document, with the limits of a new host that are configured."""
     paths: Json = {}
     for module in (hosts, console, networks, operations, service):
         for path, method, operation in module.METHODS:
@@ -45,7 +46,7 @@ def document(limits: hosts.HostLimits = hosts.UNLIMITED) -> Json:
         "paths": paths,
         "components": {
             "schemas": {
-                "HostRequest": hosts.host_schema(limits),
+                "HostRequest": hosts.host_schema(config),
                 **hosts.SCHEMAS,
                 **console.SCHEMAS,
                 **networks.SCHEMAS,

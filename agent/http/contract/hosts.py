@@ -1,10 +1,9 @@
 """Hosts: the body that makes one, what answers about them hold, and their methods."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from agent.config import Config
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.install_texts import (
     CMDLINE,
@@ -19,6 +18,7 @@ from agent.http.contract.validator import plain, refused, schema_errors, unique
 from agent.http.contract.values import (
     Json,
     array,
+    between,
     boolean,
     enum,
     integer,
@@ -44,33 +44,22 @@ MOST_VCPUS = 255
 MOST_MEMORY_MIB = (1 << 43) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class HostLimits:
-    """The most that one new host may have; 0 for no limit but what can be at all.
-
-    memory: MiB. disk_gb: GiB of each disk. total_gb: GiB of all its disks together.
-    """
-
-    memory: int = 0
-    vcpus: int = 0
-    disks: int = 0
-    disk_gb: int = 0
-    total_gb: int = 0
-
-
-UNLIMITED = HostLimits()
+_DEFAULTS = Config()
 
 
 @cache
-def host_schema(limits: HostLimits) -> Json:
-    """The schema of the body that makes a host within limits, as far as a schema can say them."""
+def host_schema(config: Config) -> Json:
+    """The schema of the body that makes a host, with the limits that are configured.
+
+    It cannot say how large the disks may be together.
+    """
     fields = record(
         {
-            "memory": integer("MB (of 2^20 bytes)", 1, _least(limits.memory, MOST_MEMORY_MIB)),
+            "memory": between(1, _least(config.host_memory, MOST_MEMORY_MIB), "MB (of 2^20 bytes)"),
             "disks": array(
-                integer(least=1, most=_least(limits.disk_gb, limits.total_gb, MOST_DISK_GIB)),
+                between(1, _least(config.host_disk_gb, config.host_total_gb, MOST_DISK_GIB)),
                 "GB (of 2^30 bytes) each, sda first; [] for none",
-                maxItems=_least(limits.disks, MOST_DISKS),
+                maxItems=_least(config.host_disks, MOST_DISKS),
             ),
             "networks": array(
                 text(), "names of networks, one card each; [] for none", maxItems=MOST_NETWORKS
@@ -95,8 +84,8 @@ def host_schema(limits: HostLimits) -> Json:
             "console": boolean(
                 "with a location: whether to point the installer at the serial console"
             ),
-            "vcpus": integer(
-                "virtual processors, 1 by default", 1, _least(limits.vcpus, MOST_VCPUS)
+            "vcpus": between(
+                1, _least(config.host_vcpus, MOST_VCPUS), "virtual processors, 1 by default"
             ),
             "autostart": boolean("whether it starts with the hypervisor, false by default"),
         },
@@ -135,7 +124,7 @@ _EXAMPLE = {"memory": 512, "disks": [8, 20], "networks": ["vlan10"]}
 _ROW = {
     "id": uuid("the libvirt UUID"),
     "name": text("the libvirt domain's name"),
-    "state": enum(STATES, "virsh's word"),
+    "state": enum(STATES, "as virsh prints it"),
 }
 _DISK = {
     "target": text("sda and so on"),
@@ -180,51 +169,40 @@ SCHEMAS: Json = {
         {
             "id": uuid(),
             "name": text(),
-            "deleted": array(text(), "the volumes that went with it"),
-            "kept": array(record(_KEPT), "disks that are not the agent's to delete"),
+            "deleted": array(text(), "the volumes that were deleted with it"),
+            "kept": array(record(_KEPT), "disks that the agent must not delete"),
         }
     ),
 }
 
 
-def host_request(name: str, given: Any, limits: HostLimits = UNLIMITED) -> HostRequest:
+def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostRequest:
     """Read the body of a POST of a host; raises InvalidRequest that names every field."""
     errors = [*name_errors(name, HOST_NAME, "an RFC 1123 host name")]
     if isinstance(given, dict):
         # First, since they say better what is wrong with a text than its pattern does.
         errors += text_errors(given)
-    errors += schema_errors(host_schema(limits), given)
-    if isinstance(given, dict):
-        errors += _total_errors(given, limits)
+    errors += schema_errors(host_schema(config), given)
+    if config.host_total_gb and not any(
+        each.field.startswith(("disks", "body")) for each in errors
+    ):
+        total = int(sum(given["disks"]))
+        if total > config.host_total_gb:
+            most = f"the maximum of {config.host_total_gb} of a host"
+            errors.append(FieldError("disks", f"{total} GB together are more than {most}"))
     if errors:
         raise InvalidRequest(unique(errors))
     location = with_plain_scheme(given.get("location"))
     return HostRequest(name=name, **{**plain(given), "location": location})
 
 
-def _total_errors(given: Json, limits: HostLimits) -> Iterator[FieldError]:
-    disks = given.get("disks")
-    if not limits.total_gb or not isinstance(disks, list):
-        return
-    # Of what is no size of a disk something else is said.
-    total = sum(
-        int(size)
-        for size in disks
-        if isinstance(size, int | float) and size % 1 == 0 and 0 < size <= MOST_DISK_GIB
-    )
-    if total > limits.total_gb:
-        yield FieldError(
-            "disks", f"{total} GB together are more than the maximum of {limits.total_gb} of a host"
-        )
-
-
-HOST_IN_PATH = in_path("name", "the host's name", "ns.example.com")
+HOST_IN_PATH = in_path("name", "the host's name", example="ns.example.com")
 _VERBS = {
     "start": "Start a host; one that runs is left as it is.",
-    "shutdown": "Press a host's power button (ACPI); whether it heeds that is up to it.",
+    "shutdown": "Press a host's power button (ACPI); its system may ignore that.",
     "stop": "Stop a host at once; one that is shut off is left as it is.",
-    "reboot": "Ask a host to start anew (ACPI).",
-    "reset": "Start a host anew at once.",
+    "reboot": "Ask a host to reboot (ACPI).",
+    "reset": "Reset a host at once.",
 }
 
 
@@ -236,10 +214,11 @@ METHODS = [
         "createHost",
         "Make a host and start it.",
         "Host",
-        in_path("name", "the new host's name", "ns.example.com", HOST_NAME),
-        description="The answer comes once the machine runs; an install goes on after it. It"
-        " exists whole, or nothing is left of it. A location must be one that virt-install knows"
-        " an installer at. There must be each network, active, with no more than one VLAN tag.",
+        in_path("name", "the new host's name", schema=HOST_NAME, example="ns.example.com"),
+        description="The answer comes once the machine runs; an install goes on after it. The"
+        " host exists whole, or nothing is left of it. A location must be one that virt-install"
+        " knows an installer at. Each network must exist and be active, with no more than one"
+        " VLAN tag.",
         requestBody=body("HostRequest", _EXAMPLE),
         further={
             each: link(each, {"name": "$request.path.name"})

@@ -41,7 +41,7 @@ def text_errors(body: dict[str, Any]) -> Iterator[FieldError]:
 
 
 def _why_no_location(location: str) -> str | None:
-    # virt-install's libraries crash on much of what is no URL; it would also take a path on
+    # virt-install's libraries crash on much of what is not a URL; it would also take a path on
     # the hypervisor, which is not the client's to read.
     if not re.fullmatch(r"[!-~]+", location):
         return "it has characters that a URL must have percent-encoded"
@@ -50,7 +50,7 @@ def _why_no_location(location: str) -> str | None:
         port = url.port
         host = url.hostname
     except ValueError as error:
-        return f"it is no URL: {error}"
+        return f"it is not a URL: {error}"
     if url.scheme not in ("http", "https", "ftp"):
         return "it is not a http, https or ftp URL"
     if not host or not re.fullmatch(r"[A-Za-z0-9._:%-]+", host) or port == 0:

@@ -35,7 +35,7 @@ def markdown(document: Json, pages: dict[str, str]) -> str:
         ]
         for method, path, operation in methods:
             blocks += _method(document, method, path, operation)
-    blocks += ["## what bodies and answers hold"]
+    blocks += ["## schemas"]
     for name, schema in document["components"]["schemas"].items():
         blocks += [f"### {_code(name)}", schema.get("description", ""), *_fields(schema)]
     return "\n\n".join(blocks)
@@ -68,7 +68,7 @@ def _method(document: Json, method: str, path: str, operation: Json) -> Iterator
     if body is not None:
         yield "#### body"
         yield from _fields(_resolved(document, body["content"][JSON]["schema"]))
-    yield "#### answers"
+    yield "#### responses"
     answers = {code: _resolved(document, answer) for code, answer in operation["responses"].items()}
     yield _table(
         ("code", "", "body", "headers"),

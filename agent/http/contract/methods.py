@@ -1,6 +1,7 @@
 """OpenAPI's operations, the methods of a path: one that reads, or one that changes something."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from agent.http.contract.values import Json, array, boolean, ref, text
@@ -25,34 +26,23 @@ class Method(NamedTuple):
     operation: Json
 
 
-def in_path(name: str, description: str, example: str, schema: Json | None = None) -> Json:
-    """A part of the path. schema: what it may be, None for the name of something that exists."""
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": description,
-        "schema": schema or text(minLength=1),
-        "example": example,
-    }
+def parameter(where: str, name: str, description: str, schema: Json, **more: Any) -> Json:
+    """A parameter of a request. where: path, query or header."""
+    return {"name": name, "in": where, "description": description, "schema": schema, **more}
 
 
-def in_query(name: str, description: str, schema: Json) -> Json:
-    """A parameter of the query, which may be left out."""
-    return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-def _in_header(name: str, description: str, schema: Json) -> Json:
-    return {"name": name, "in": "header", "description": description, "schema": schema}
-
-
-DRY_RUN = in_query("dry_run", "change nothing, and answer the plan", boolean())
-_PREFER = _in_header(
+in_query = partial(parameter, "query")
+# The name of something that exists may be any text.
+in_path = partial(parameter, "path", schema=text(minLength=1), required=True)
+DRY_RUN = in_query("dry_run", "change nothing and return the plan", boolean())
+_PREFER = parameter(
+    "header",
     "Prefer",
-    "`respond-async` (RFC 7240) to be answered with 202 as soon as it is planned",
+    "`respond-async` (RFC 7240) for a 202 as soon as the change is planned",
     text(examples=["respond-async"]),
 )
-_REQUEST_ID = _in_header(
+_REQUEST_ID = parameter(
+    "header",
     "X-Request-ID",
     "an id for the log, at most 128 letters, digits and . _ : -; any other is replaced",
     text(),
@@ -94,7 +84,7 @@ def read(route: str, id_: str, summary: str, content: Json, *asked: Json, **more
     places = {each["in"] for each in asked}
     statuses = [*_READ.get(_tag(route), _COMMANDS)]
     statuses += [status for where, status in (("path", 404), ("query", 400)) if where in places]
-    answers = {"200": answer("It is this.", content), **_errors(statuses)}
+    answers = {"200": answer("Success.", content), **_errors(statuses)}
     return _method(
         route, operationId=id_, summary=summary, parameters=asked, responses=answers, **more
     )
@@ -111,21 +101,21 @@ def change(
 ) -> Method:
     """A method that changes something, or with a dry run only shows its plan.
 
-    route: the method and the path; a POST makes what need not be there. id_: OpenAPI's
-    operationId. shown: the schema of what is answered when it is done, by its name. asked: the
-    parameters of the path. further: links to what can be asked next. more: what else the
+    route: the method and the path; a POST makes what does not exist yet. id_: OpenAPI's
+    operationId. shown: the name of the schema of its result. asked: the
+    parameters of the path. further: links from its result. more: what else the
     operation has.
     """
     done = {JSON: {"schema": {"anyOf": [ref(shown), ref("Plan"), ref("Done")]}}, **TEXT_OF_SCRIPT}
     answers = {
         "200": answer(
-            "It is done; or with `dry_run=true`, this is the plan.",
+            "The change is done; or, with `dry_run=true`, its plan.",
             done,
             "X-Operation-ID",
             links={**_TO_OPERATION, **(further or {})},
         ),
         "202": answer(
-            "`Prefer: respond-async`: it is planned, and will be done.",
+            "With `Prefer: respond-async`: the change is planned and will be carried out.",
             one("OperationBegun"),
             *("X-Operation-ID", "Location", "Preference-Applied"),
             links=_TO_OPERATION,
@@ -142,7 +132,7 @@ _TO_OPERATION = {
     "operation": link(
         "getOperation",
         {"operation": "$response.header.X-Operation-ID"},
-        description="What was run for it.",
+        description="The commands that were run for it.",
     )
 }
 

@@ -6,23 +6,23 @@ from agent.errors import InvalidRequest
 from agent.http.contract.methods import Method, body, change, in_path, link, many, one, read
 from agent.http.contract.names import NETWORK_NAME, name_errors
 from agent.http.contract.validator import plain, schema_errors, unique
-from agent.http.contract.values import Json, array, enum, integer, record, text, uuid
+from agent.http.contract.values import Json, array, between, enum, integer, record, text, uuid
 from agent.plans.networks import NetworkRequest
 
 NETWORK = record(
     {
         # An Open vSwitch bridge is a network device: 15 characters.
         "bridge": text(
-            "an Open vSwitch bridge that is there", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$"
+            "an existing Open vSwitch bridge", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$"
         ),
-        "vlan": integer("the tag of the access ports", 1, 4094),
+        "vlan": between(1, 4094, "the tag of the access ports"),
     }
 )
 _ROW = {
     "name": text("the libvirt network's name"),
     "state": enum(["active", "inactive"]),
     "autostart": enum(["yes", "no"], "whether it starts with the hypervisor"),
-    "persistent": enum(["yes", "no"], "whether it is there after a reboot"),
+    "persistent": enum(["yes", "no"], "whether it exists after a reboot"),
 }
 _PORT = {"host": text(), "mac": text(), "port": text(null=True)}
 
@@ -35,7 +35,7 @@ SCHEMAS: Json = {
             "id": uuid("the libvirt UUID"),
             "bridge": text(null=True),
             "vlan": integer(null=True),
-            "ports": array(record(_PORT), "the cards that are on it now"),
+            "ports": array(record(_PORT), "the cards that are attached to it now"),
         }
     ),
     "NetworkDeleted": record({"id": uuid(), "name": text()}),
@@ -55,8 +55,8 @@ def _methods(
     path: str, under: str = "", alias: str = "", above: tuple[Json, ...] = ()
 ) -> list[Method]:
     """The methods of a network at a path. under, alias: what their ids and summaries say more."""
-    there = in_path("network", "the network's name", "vlan10")
-    new = in_path("network", "the new network's name", "vlan10", NETWORK_NAME)
+    there = in_path("network", "the network's name", example="vlan10")
+    new = in_path("network", "the new network's name", schema=NETWORK_NAME, example="vlan10")
     names = {each["name"]: f"$request.path.{each['name']}" for each in (*above, there)}
     return [
         read(
@@ -93,7 +93,7 @@ METHODS = [
         "/hosts/{name}/networks/{network}",
         "Host",
         " The same as /networks/{network}.",
-        (in_path("name", "a host's name, which says nothing", "ns.example.com"),),
+        (in_path("name", "the name of any host; it is ignored", example="ns.example.com"),),
     ),
     read("GET /networks", "listNetworks", "List all networks, active or not.", many("NetworkRow")),
     *_methods("/networks/{network}"),

@@ -12,9 +12,9 @@ _PART: Json = {
         "detail": text("why it is failing"),
         "version": text(null=True),
         "name": text(),
-        "capacity_bytes": integer(least=0),
-        "available_bytes": integer(least=0),
-        "unsettled": array(text(), "operations that did not come to an end yet"),
+        "capacity_bytes": integer(minimum=0),
+        "available_bytes": integer(minimum=0),
+        "unsettled": array(text(), "operations that have not ended yet"),
         "command": text(),
         "exit_code": integer(null=True),
         "stderr": text(),
@@ -27,10 +27,10 @@ SCHEMAS: Json = {"Health": record({"status": _STATUS, **_PARTS})}
 _HEALTH = read(
     "GET /health",
     "getHealth",
-    "Say whether libvirt, the pool, Open vSwitch and the journal answer.",
+    "Check whether libvirt, the pool, Open vSwitch and the journal respond.",
     one("Health"),
 )
-_HEALTH.operation["responses"]["503"] = answer("One of them does not answer.", one("Health"))
+_HEALTH.operation["responses"]["503"] = answer("One of them does not respond.", one("Health"))
 _PAGE = {"text/html": {"schema": text()}}
 
 METHODS = [
@@ -44,12 +44,12 @@ METHODS = [
     read(
         "GET /openapi.json", "getOpenapi", "This document.", {JSON: {"schema": {"type": "object"}}}
     ),
-    read("GET /docs", "getDocs", "This document for a person.", _PAGE),
+    read("GET /docs", "getDocs", "This document as a page for people.", _PAGE),
     read(
         "GET /docs/{page}",
         "getManualPage",
         "A page of the manual.",
         _PAGE,
-        in_path("page", "the page's name", "install"),
+        in_path("page", "the page's name", example="install"),
     ),
 ]

@@ -1,4 +1,4 @@
-"""Validates with JSON Schema, and says in words of the agent's own what is wrong."""
+"""Validates with JSON Schema, with messages that name the field and what is wrong with it."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _REFUSAL = "x-refusal"
 
 
 def refused(why: str, **rule: Any) -> dict[str, Any]:
-    """A rule of a schema with what its breaker is told; without a rule nothing will do."""
+    """A rule of a schema with the message for what breaks it; without a rule every value does."""
     return {**(rule or {"not": {}}), _REFUSAL: why}
 
 
@@ -42,7 +42,7 @@ def _field_errors(error: ValidationError, schema: dict[str, Any]) -> Iterator[Fi
     elif error.validator == "additionalProperties":
         for name in sorted(set(given) - set(schema["properties"])):
             has = ", ".join(schema["properties"])
-            yield FieldError(cut(name), f"there is no such field; there are {has}")
+            yield FieldError(cut(name), f"there is no such field; the fields are {has}")
     else:
         path = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path

@@ -1,47 +1,32 @@
 """The values that bodies and answers are made of, as JSON Schema.
 
-description: for who reads the document. null: whether it may be null as well. rules: further
+description: for readers of the document. null: whether it may be null as well. rules: further
 keywords of JSON Schema.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 Json = dict[str, Any]
 
 
-def text(description: str = "", *, null: bool = False, **rules: Any) -> Json:
-    """A string."""
-    return _value("string", description, null, rules)
+def value(kind: str, description: str = "", *, null: bool = False, **rules: Any) -> Json:
+    """A value of one of JSON Schema's types."""
+    return _described({"type": [kind, "null"] if null else kind, **rules}, description)
 
 
-def uuid(description: str = "") -> Json:
-    """A UUID."""
-    return text(description, format="uuid")
+text = partial(value, "string")
+uuid = partial(text, format="uuid")
+boolean = partial(value, "boolean")
+integer = partial(value, "integer")
+number = partial(value, "number")
+time = partial(number, "seconds since 1970")
 
 
-def boolean(description: str = "", *, null: bool = False) -> Json:
-    """True or false."""
-    return _value("boolean", description, null, {})
-
-
-def integer(
-    description: str = "", least: int | None = None, most: int | None = None, *, null: bool = False
-) -> Json:
-    """An integer. least, most: its bounds, both included; None for no bound."""
-    bounds = {"minimum": least, "maximum": most}
-    rules = {word: bound for word, bound in bounds.items() if bound is not None}
-    return _value("integer", description, null, rules)
-
-
-def number(description: str = "", *, null: bool = False) -> Json:
-    """A number, with a fraction or without."""
-    return _value("number", description, null, {})
-
-
-def time(*, null: bool = False) -> Json:
-    """A point in time."""
-    return number("seconds since 1970", null=null)
+def between(least: int, most: int, description: str = "") -> Json:
+    """An integer within bounds, both included."""
+    return integer(description, minimum=least, maximum=most)
 
 
 def enum(values: Iterable[str], description: str = "") -> Json:
@@ -51,14 +36,14 @@ def enum(values: Iterable[str], description: str = "") -> Json:
 
 def array(items: Json, description: str = "", **rules: Any) -> Json:
     """An array of such items."""
-    return _value("array", description, False, {"items": items, **rules})
+    return value("array", description, items=items, **rules)
 
 
 def record(required: Json, optional: Json | None = None, description: str = "") -> Json:
     """An object of exactly these fields. required: those that are always there."""
     fields = {**required, **(optional or {})}
-    rules = {"required": list(required), "properties": fields, "additionalProperties": False}
-    return _value("object", description, False, rules)
+    rules: Json = {"required": list(required), "properties": fields}
+    return value("object", description, additionalProperties=False, **rules)
 
 
 def ref(name: str) -> Json:
@@ -69,10 +54,6 @@ def ref(name: str) -> Json:
 def or_null(schema: Json, description: str = "") -> Json:
     """What a schema of an object says, or null."""
     return _described({"anyOf": [schema, {"type": "null"}]}, description)
-
-
-def _value(kind: str, description: str, null: bool, rules: Json) -> Json:
-    return _described({"type": [kind, "null"] if null else kind, **rules}, description)
 
 
 def _described(schema: Json, description: str) -> Json:

@@ -8,7 +8,8 @@ import falcon
 from agent.errors import JournalFailed
 from agent.http.contract.methods import DRY_RUN, SCRIPT
 from agent.http.middleware import client
-from agent.http.resources.asked import query
+from agent.http.places import Places
+from agent.http.resources.request import query
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.operation import Asked, Change
@@ -18,9 +19,10 @@ from agent.plans.script import script
 class Changes:
     """Does with a change what its request says: run it, run it later, or only show it."""
 
-    def __init__(self, executor: Executor, journal: Journal) -> None:
+    def __init__(self, executor: Executor, journal: Journal, places: Places) -> None:
         self._executor = executor
         self._journal = journal
+        self._places = places
 
     def enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> None:
         """Carry a change out and answer what came of it.
@@ -29,6 +31,10 @@ class Changes:
         With `?dry_run=true` nothing is changed and the answer is the plan. With `Prefer:
         respond-async` the answer is 202 and the operation, once its plan is made.
         """
+        with self._places.one(change=True):
+            self._enact(change, body, req, resp)
+
+    def _enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> None:
         # Whoever asks for something special of a change, in a query parameter that the agent does
         # not know, must not get the plain change instead.
         if query(req, [DRY_RUN]).get("dry_run"):

@@ -7,28 +7,30 @@ import falcon
 
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.console import QUERY
-from agent.http.places import leave_place
-from agent.http.resources.asked import query
+from agent.http.places import Places
+from agent.http.resources.request import query
 from agent.hypervisor.consoles import Consoles, read
 
 
 class Console:
     """/hosts/{name}/console"""
 
-    def __init__(self, consoles: Consoles) -> None:
+    def __init__(self, consoles: Consoles, places: Places) -> None:
         self._consoles = consoles
+        self._places = places
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Answer a piece as JSON, or all of it as plain text, or a stream that goes on."""
         asked = {"offset": 0, "wait": 0, "follow": False, **query(req, QUERY)}
-        uuid, log = self._consoles.log(name)
-        left = _left(req)
+        with self._places.one():
+            uuid, log = self._consoles.log(name)
+        disconnected = _disconnected(req)
         if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_TEXT)) == falcon.MEDIA_TEXT:
             resp.content_type = "text/plain; charset=utf-8"
             # A proxy must not keep back what has come so far.
             resp.set_header("X-Accel-Buffering", "no")
             if asked["follow"]:
-                stream = self._consoles.follow(uuid, log, asked["offset"], left)
+                stream = self._consoles.follow(uuid, log, asked["offset"], disconnected)
                 next(stream)  # takes the place, or raises while the status can still say so
             else:
                 stream = _whole(log, asked["offset"])
@@ -39,9 +41,8 @@ class Console:
                 [FieldError("follow", "goes with Accept: text/plain; in JSON there is wait")]
             )
         if asked["wait"]:
-            leave_place(req)
             with self._consoles.place():
-                piece = self._consoles.wait(log, asked["offset"], asked["wait"], left)
+                piece = self._consoles.wait(log, asked["offset"], asked["wait"], disconnected)
         else:
             piece = read(log, asked["offset"])
         resp.media = {"offset": piece.offset, "next": piece.next, "text": piece.text}
@@ -56,7 +57,7 @@ def _whole(log: Path, offset: int) -> Iterator[bytes]:
         yield piece.data
 
 
-def _left(req: falcon.Request) -> Callable[[], bool]:
+def _disconnected(req: falcon.Request) -> Callable[[], bool]:
     """Whether the client has gone, which waitress can tell while nothing is written."""
     told: Callable[[], bool] | None = req.env.get("waitress.client_disconnected")
     return told or (lambda: False)

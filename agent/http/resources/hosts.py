@@ -1,61 +1,47 @@
 """/hosts, /hosts/{name}, and its power: PUT /hosts/{name}/start and so on."""
 
-from typing import NamedTuple
-
 import falcon
 
+from agent.config import Config
 from agent.hosts import Hosts
-from agent.http.contract.hosts import HostLimits, host_request
+from agent.http.contract.hosts import host_request
 from agent.http.middleware import json_line
 from agent.http.places import Places
-from agent.http.resources.asked import json_body
 from agent.http.resources.changes import Changes
-from agent.http.shared_reads import Shared
-
-
-class _Listed(NamedTuple):
-    """Every host, and the bytes that they become: made once for all who share the read."""
-
-    rows: list[dict[str, str]]
-    answer: bytes
+from agent.http.resources.request import json_body
+from agent.http.shared_reads import SharedRead
 
 
 class HostList:
     """/hosts"""
 
     def __init__(self, hosts: Hosts, places: Places) -> None:
-        self._hosts = hosts
-        self._list = Shared(self._read, places)
+        # The bytes, made once for all who share the read.
+        self._list = SharedRead(lambda: json_line(hosts.list()).encode(), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List every host."""
-        resp.data = self._list().answer
-
-    def states(self) -> list[str]:
-        """The state of every host, by the read that lists them."""
-        return [row["state"] for row in self._list().rows]
-
-    def _read(self) -> _Listed:
-        rows = self._hosts.list()
-        return _Listed(rows, json_line(rows).encode())
+        resp.data = self._list()
 
 
 class Host:
     """/hosts/{name}"""
 
-    def __init__(self, hosts: Hosts, changes: Changes, limits: HostLimits) -> None:
+    def __init__(self, hosts: Hosts, changes: Changes, places: Places, config: Config) -> None:
         self._hosts = hosts
         self._changes = changes
-        self._limits = limits
+        self._places = places
+        self._config = config
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show a host."""
-        resp.media = self._hosts.show(name)
+        with self._places.one():
+            resp.media = self._hosts.show(name)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""
         body = json_body(req)
-        change = self._hosts.create(host_request(name, body, self._limits))
+        change = self._hosts.create(host_request(name, body, self._config))
         self._changes.enact(change, body, req, resp)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:

@@ -12,6 +12,6 @@ class Scrape:
         self._metrics = metrics
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer every metric as Prometheus reads them."""
-        resp.data, resp.content_type = self._metrics.answer(req.accept)
+        """Return every metric as Prometheus reads them."""
+        resp.data, resp.content_type = self._metrics.exposition(req.accept)
         resp.cache_control = ["no-store"]

@@ -5,9 +5,9 @@ import falcon
 from agent.http.contract.networks import network_request
 from agent.http.middleware import json_line
 from agent.http.places import Places
-from agent.http.resources.asked import json_body
 from agent.http.resources.changes import Changes
-from agent.http.shared_reads import Shared
+from agent.http.resources.request import json_body
+from agent.http.shared_reads import SharedRead
 from agent.networks import Networks
 
 
@@ -16,7 +16,7 @@ class NetworkList:
 
     def __init__(self, networks: Networks, places: Places) -> None:
         # As the bytes that they become, so that the same is not made for each who asks.
-        self._list = Shared(lambda: json_line(networks.list()).encode(), places)
+        self._list = SharedRead(lambda: json_line(networks.list()).encode(), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List every network."""
@@ -30,15 +30,17 @@ class Network:
     so the host's name says nothing, and need not be that of one.
     """
 
-    def __init__(self, networks: Networks, changes: Changes) -> None:
+    def __init__(self, networks: Networks, changes: Changes, places: Places) -> None:
         self._networks = networks
         self._changes = changes
+        self._places = places
 
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""
     ) -> None:
         """Show a network."""
-        resp.media = self._networks.show(network)
+        with self._places.one():
+            resp.media = self._networks.show(network)
 
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""

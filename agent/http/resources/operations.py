@@ -6,8 +6,8 @@ import falcon
 
 from agent.errors import NotFound
 from agent.http.contract.operations import QUERY
-from agent.http.resources.asked import query
 from agent.http.resources.changes import answer_script, wants_script
+from agent.http.resources.request import query
 from agent.operations.journal import Journal
 from agent.plans.script import operation_script
 

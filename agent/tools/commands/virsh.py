@@ -47,10 +47,6 @@ class Virsh:
         """One read, as a person repeats it."""
         return self._command(*words)
 
-    def line(self, words: Sequence[str]) -> Command:
-        """One read, as a line that virsh takes apart; none of the words is a client's text."""
-        return self._command(shlex.join(words))
-
     def trial(self, name: str, xml: str) -> Command:
         """Run the transient domain of that name for as long as virsh takes to say its state.
 
@@ -75,10 +71,6 @@ class Virsh:
     def reset(self, domain: str) -> Command:
         """Start a domain anew at once, as by its reset button."""
         return self._command("reset", f"--domain={domain}")
-
-    def lifecycle_events(self) -> Command:
-        """Print a line for whatever starts or ends in any domain's life, until it is ended."""
-        return self._command("event", "--event", "lifecycle", "--loop", "--timestamp")
 
     def domstate(self, domain: str) -> Command:
         """Say a domain's state; fails when there is no such domain."""

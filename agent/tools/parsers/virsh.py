@@ -30,24 +30,11 @@ def replies(stdout: str, stderr: str, mark: str, count: int) -> list[tuple[str, 
     >>> replies("a\\n--\\n--\\n", "error: --\\nerror: x\\nerror: --\\n", "--", 2)
     [('a\\n', ''), ('', 'error: x\\n')]
     """
-    outs = _cut(stdout, mark)
-    errors = _cut(stderr, f"error: {mark}")
+    outs = stdout.split(f"{mark}\n")[:-1]
+    errors = stderr.split(f"error: {mark}\n")[:-1]
     if not len(outs) == len(errors) == count:
         raise InvalidOutput("virsh", stdout + stderr, f"not the {count} answers asked for")
     return list(zip(outs, errors, strict=True))
-
-
-def _cut(text: str, mark: str) -> list[str]:
-    pieces: list[str] = []
-    lines: list[str] = []
-    # Not splitlines: what is between may well hold U+2028 and its like.
-    for line in text.split("\n"):
-        if line == mark:
-            pieces.append("".join(lines))
-            lines = []
-        else:
-            lines.append(line + "\n")
-    return pieces
 
 
 def uuid_names(text: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How a responder reads a body and a query."""
+"""How a responder reads a request's body and query."""
 
 import json
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ def query(req: falcon.Request, parameters: Iterable[Json]) -> dict[str, Any]:
     is unknown, given more than once, or not what its schema says.
     """
     schemas = {each["name"]: each["schema"] for each in parameters}
-    there = f"there {'is' if len(schemas) == 1 else 'are'} {', '.join(schemas)}"
+    there = f"the parameters are {', '.join(schemas)}"
     values = {}
     errors = [
         FieldError(name, f"there is no such query parameter; {there}")
@@ -66,5 +66,5 @@ def _value(given: str | list[str], schema: Json) -> str | int | bool:
                 raise ValueError(f"{given!r} is not a number from {least} to {most}")
             return int(given)
         case {"enum": values} if given not in values:
-            raise ValueError(f"{given!r} is none of {', '.join(values)}")
+            raise ValueError(f"{given!r} is not one of {', '.join(values)}")
     return given

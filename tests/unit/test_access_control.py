@@ -1,4 +1,4 @@
-"""Who may come in: tokens on every route there is, and web pages of other sites."""
+"""Access control: tokens on every route there is, and web pages of other sites."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from falcon.constants import HTTP_METHODS, WEBDAV_METHODS
 from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
-from agent.access.control import Door, require_door
+from agent.access.control import AccessControl, require_authentication
 from agent.config import Config
 from agent.errors import ConfigError
 from agent.hosts import Hosts
@@ -377,7 +377,7 @@ def test_a_client_of_a_unix_socket(fp: FakeProcess, caplog: pytest.LogCaptureFix
     ids=str,
 )
 def test_a_start_that_is_safe(config: Config) -> None:
-    require_door(config)
+    require_authentication(config)
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_a_start_that_is_safe(config: Config) -> None:
 )
 def test_a_start_that_would_let_everybody_in(listen: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        require_door(Config(listen=listen))
+        require_authentication(Config(listen=listen))
     assert caught.value.detail == (
         f"listen: {listen} is not loopback, and whoever reaches the agent owns the hypervisor; set"
         " tokens_file (or no_authentication = true)"
@@ -395,7 +395,7 @@ def test_a_start_that_would_let_everybody_in(listen: str) -> None:
 def test_a_start_with_tokens_that_cannot_be_read(file: Path) -> None:
     file.write_text("damaged")
     with pytest.raises(ConfigError) as caught:
-        require_door(Config(tokens_file=str(file)))
+        require_authentication(Config(tokens_file=str(file)))
     assert caught.value.detail.startswith(f"tokens_file: {file}: line 1: ")
 
 
@@ -404,9 +404,9 @@ def test_a_start_with_tokens_that_cannot_be_read(file: Path) -> None:
 )
 def test_a_start_with_a_proxy_that_cannot_be(listen: str, proxy: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        require_door(Config(listen=listen, trusted_proxy=proxy))
+        require_authentication(Config(listen=listen, trusted_proxy=proxy))
     assert caught.value.detail == f"trusted_proxy: nothing from {proxy!r} can reach {listen}"
 
 
 def test_without_tokens_there_is_none_to_read() -> None:
-    assert Door(CONFIG).tokens is None
+    assert AccessControl(CONFIG).tokens is None

@@ -1,12 +1,13 @@
 """How virsh is asked: several reads at once, a failed one of which spoils no other."""
 
+import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import OutOfReach, command_failure
-from agent.hypervisor.kept_virsh import Warm
+from agent.hypervisor.kept_virsh import KeptVirsh, Unusable
 from agent.tools.command import Result, RunsCommands
 from agent.tools.commands.virsh import Virsh
 from agent.tools.parsers import virsh as read
@@ -45,7 +46,7 @@ _Group = tuple[Sequence[tuple[str, ...]], Callable[[list[Reply]], Any]]
 class Reads:
     """Asks virsh, and cuts what it prints into the answers.
 
-    runner: runs a virsh for each batch. connect: the libvirt URI. warm: runs the batches in its
+    runner: runs a virsh for each batch. connect: the libvirt URI. kept: runs the batches in its
     place. mark: makes the text that delimits the answers of a batch.
     """
 
@@ -53,52 +54,57 @@ class Reads:
         self,
         runner: RunsCommands,
         connect: str,
-        warm: Warm | None = None,
+        kept: KeptVirsh | None = None,
         mark: Callable[[], str] | None = None,
     ) -> None:
-        self._reader: RunsCommands = warm or runner
-        self._warm = warm
+        self._run = runner.run if kept is None else kept.run
+        self._kept = kept
         self._virsh = Virsh(connect)
         self._mark = mark or (lambda: secrets.token_hex(5))
+
+    def one(self, *words: str) -> str:
+        """What one read printed; raises its failure."""
+        return self.batch(words)[0].text
+
+    def texts_unless(self, gone: str, reads: Iterable[tuple[str, ...]]) -> list[str | None]:
+        """What reads printed; None for each that failed because what it asks about is gone.
+
+        gone: the text on stderr that says so. Raises the failure of any that failed otherwise.
+        """
+        return [reply.text_unless(gone) for reply in self.batch(*reads)]
+
+    def batch(self, *reads: tuple[str, ...]) -> list[Reply]:
+        """Run reads in as few virsh as their length allows; a failed one spoils no other."""
+        mark = self._mark()
+        replies: list[Reply] = []
+        for start in range(0, len(reads), _READS_A_BATCH):
+            some = reads[start : start + _READS_A_BATCH]
+            replies += self._replies(some, mark, self._run(self._virsh.batch(some, mark).argv))
+        return replies
 
     def together(self, *groups: _Group) -> list[Any]:
         """What groups of reads come to: at the same time where processes are kept for that.
 
         Otherwise in one virsh. A group is the reads, and what makes a value of their replies.
         """
-        told = self._warm and self._warm.together([self._asked(*group) for group in groups])
-        if told:
-            return told
+        if self._kept is not None:
+            mark = self._mark()
+            argvs = [self._virsh.batch(reads, mark).argv for reads, _ in groups]
+            with (
+                contextlib.suppress(Unusable),
+                contextlib.closing(self._kept.run_at_once(argvs)) as results,
+            ):
+                return [
+                    parse(self._replies(reads, mark, result))
+                    for (reads, parse), result in zip(groups, results, strict=True)
+                ]
         replies = iter(self.batch(*(words for reads, _ in groups for words in reads)))
         return [parse([next(replies) for _ in reads]) for reads, parse in groups]
 
-    def _asked(
-        self, reads: Sequence[tuple[str, ...]], parse: Callable[[list[Reply]], Any]
-    ) -> tuple[Sequence[str], Callable[[Result], Any]]:
-        """How one kept process is asked for a group of reads; a single one needs no mark."""
-        if len(reads) == 1:
-            argv = self._virsh.line(reads[0]).argv
-            alone = self._virsh.alone(reads[0]).argv
-            return argv, lambda result: parse([Reply(alone, result.stdout, result.stderr)])
-        mark = self._mark()
-        argv = self._virsh.batch(reads, mark).argv
-        return argv, lambda result: parse(self._replies(reads, mark, result))
-
-    def batch(self, *reads: tuple[str, ...]) -> list[Reply]:
-        """Run reads in as few virsh as their length allows; a failed one spoils no other."""
-        replies: list[Reply] = []
-        for start in range(0, len(reads), _READS_A_BATCH):
-            replies += self._one_batch(reads[start : start + _READS_A_BATCH])
-        return replies
-
-    def _one_batch(self, reads: Sequence[tuple[str, ...]]) -> list[Reply]:
-        mark = self._mark()
-        return self._replies(reads, mark, self._reader.run(self._virsh.batch(reads, mark).argv))
-
     def _replies(self, reads: Sequence[tuple[str, ...]], mark: str, result: Result) -> list[Reply]:
         alone = [self._virsh.alone(words).argv for words in reads]
-        said = result.stderr.replace(f"error: {mark}\n", "")
-        failure = command_failure(alone[0], result.exit_code, said)
+        told = result.stderr.replace(f"error: {mark}\n", "")
+        failure = command_failure(alone[0], result.exit_code, told)
         # Without a pool the other reads are good all the same.
         if type(failure) is OutOfReach or result.exit_code < 0:
             raise failure
