@@ -140,6 +140,27 @@ class Agent:
         """DELETE what is at a path."""
         return self.request("DELETE", _path(path))
 
+    def ended(self, operation: str) -> dict[str, Any]:
+        """Wait for an operation to end, and return it."""
+
+        def ended() -> Any:
+            found = self.get("operations", operation).body
+            return found["status"] not in ("waiting", "running", "unsettled") and found
+
+        found: dict[str, Any] = stack.wait_for(ended, "an end to the operation")
+        return found
+
+    def installed(self, name: str) -> dict[str, Any]:
+        """Wait for a host's install to end, and return it; libvirt may be away meanwhile."""
+
+        def ended() -> Any:
+            answer = self.get("hosts", name)
+            install = answer.status == 200 and answer.body["install"]
+            return install and install["state"] != "running" and install
+
+        install: dict[str, Any] = stack.wait_for(ended, "an end to the install")
+        return install
+
     def request(
         self,
         method: str,

@@ -135,17 +135,6 @@ def nothing_left() -> Iterator[None]:
     FAULTS["leaks"] -= FAULTS["injected"] - injected
 
 
-def _ended(agent: Agent, operation: str) -> dict[str, Any]:
-    """Wait for an operation to end, and answer it."""
-
-    def ended() -> Any:
-        found = agent.get("operations", operation).body
-        return found if found["status"] not in ("waiting", "running", "unsettled") else None
-
-    found: dict[str, Any] = stack.wait_for(ended, "an end to the operation")
-    return found
-
-
 def _cells(agent: Agent, changes: list[Change], tree: str) -> list[Cell]:
     """A name for each command of each change, with what is there before."""
     names = iter(NAMES)
@@ -185,7 +174,7 @@ def test_each_command_of_a_change(
             agent.kill()
             faults.none()
             agent.start()
-        ended = [_ended(agent, operation) for operation in operations]
+        ended = [agent.ended(operation) for operation in operations]
         faults.none()
         assert [each["status"] for each in ended] == [cell.status(how) for cell in cells]
         if how not in KILLS:
@@ -242,5 +231,5 @@ def test_what_cannot_be_settled_yet_holds_its_name_alone(
     other = agent.delete("hosts", own("another"))
     assert other.status == 503
     faults.none()
-    assert _ended(agent, operation)["status"] == "undone"
+    assert agent.ended(operation)["status"] == "undone"
     stack.wait_for(lambda: agent.get("health").status == 200, "good health")
