@@ -52,47 +52,41 @@ def digest(salt: bytes, secret: str) -> bytes:
     return hmac.digest(salt, secret.encode("utf-8", "replace"), "sha256")
 
 
-def parse(text: str) -> tuple[Token, ...]:
-    """The tokens of a file's text; raises ValueError, which names the line and what is wrong."""
+def read(path: Path) -> tuple[Token, ...]:
+    """The tokens of a file, none when there is no file; raises TokensUnusable."""
+    return _parse(path, _text(path))
+
+
+def _parse(path: Path, text: str) -> tuple[Token, ...]:
+    """The tokens of the text of that file; raises TokensUnusable, which names the line."""
     tokens: dict[str, Token] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        token = _parse_line(number, line)
-        if token.name in tokens:
-            raise ValueError(f"line {number}: there is a token {token.name} above it already")
+        try:
+            token = _parse_line(line)
+            if token.name in tokens:
+                raise ValueError(f"there is a token {token.name} above it already")
+        except ValueError as error:
+            raise TokensUnusable(f"tokens_file: {path}: line {number}: {error}") from error
         tokens[token.name] = token
     return tuple(tokens.values())
 
 
-def _parse_line(number: int, line: str) -> Token:
+def _parse_line(line: str) -> Token:
+    """The token of a line; raises ValueError, which says what is wrong."""
     words = line.split()
     if len(words) != 4:
-        raise ValueError(
-            f"line {number}: it has {len(words)} words; a token is its name, rights, salt and hash"
-        )
+        raise ValueError(f"it has {len(words)} words; a token is its name, rights, salt and hash")
     name, rights, salt, hashed = words
     if not _NAME.fullmatch(name):
-        raise ValueError(f"line {number}: {name!r} is no name of a token")
+        raise ValueError(f"{name!r} is no name of a token")
     if rights not in (FULL, READ_ONLY):
-        raise ValueError(f"line {number}: {rights!r} is neither {FULL} nor {READ_ONLY}")
+        raise ValueError(f"{rights!r} is neither {FULL} nor {READ_ONLY}")
     for what, value, digits in (("salt", salt, 32), ("hash", hashed, 64)):
         if not re.fullmatch(rf"[0-9a-f]{{{digits}}}", value):
-            raise ValueError(f"line {number}: the {what} is not {digits} hexadecimal digits")
+            raise ValueError(f"the {what} is not {digits} hexadecimal digits")
     return Token(name, rights, bytes.fromhex(salt), bytes.fromhex(hashed))
-
-
-def read(path: Path) -> tuple[Token, ...]:
-    """The tokens of a file, none when there is no file; raises TokensUnusable."""
-    return parse_file(path, _text(path))
-
-
-def parse_file(path: Path, text: str) -> tuple[Token, ...]:
-    """The tokens of the text of that file; raises TokensUnusable."""
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise TokensUnusable(f"tokens_file: {path}: {error}") from error
 
 
 def _text(path: Path) -> str:
@@ -188,7 +182,7 @@ def add(path: Path, name: str, *, read_only: bool) -> str:
     token = Token(name, READ_ONLY if read_only else FULL, salt, digest(salt, secret))
     with _alone(path):
         text = _text(path)
-        if name in {each.name for each in parse_file(path, text)}:
+        if name in {each.name for each in _parse(path, text)}:
             raise AlreadyExists(f"there is a token {name} already; revoke it first")
         newline = "" if not text or text.endswith("\n") else "\n"
         _write(path, f"{text}{newline}{token.line()}\n")
@@ -202,7 +196,7 @@ def revoke(path: Path, name: str) -> None:
     """
     with _alone(path):
         text = _text(path)
-        if name not in {each.name for each in parse_file(path, text)}:
+        if name not in {each.name for each in _parse(path, text)}:
             raise NotFound(f"there is no token {name!r}; `token list` has them")
         lines = text.removesuffix("\n").split("\n")
         kept = [line for line in lines if line.split()[:1] != [name]]

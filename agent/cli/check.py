@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from agent.access import tokens
@@ -18,6 +19,8 @@ from agent.hypervisor.virtualisation import VirtType
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 _TOOLS = ("virsh", "virt-install", "ovs-vsctl", "ovs-appctl", "qemu-img")
+# A status, and what there is to say.
+_Found = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,105 +62,91 @@ def _findings(config: Config) -> Iterator[Finding]:
     hypervisor = Hypervisor(runner, config)
     # Configuration that cannot be read ends the command before it gets here.
     yield Finding("configuration", OK, "every setting can be used")
-    yield _ask("who may come in", lambda: _access(config))
-    for tool in _TOOLS:
-        yield _tool(runner, tool)
-    yield _ask(
-        "libvirt", lambda: f"{hypervisor.libvirt_version()['version']} at {config.libvirt_uri}"
-    )
-    yield _ask("pool", lambda: _pool(hypervisor))
-    yield _ask("Open vSwitch", lambda: str(hypervisor.openvswitch.version()["version"]))
-    yield _bridge(hypervisor, config)
-    yield _virtualisation(runner, config)
-    yield _stale_ports(hypervisor)
-    yield _folder("state folder", config.state_dir, "the agent makes it when it starts")
-    yield _folder("console folder", config.console_dir, "libvirt's package makes it")
-    root = os.geteuid() == 0
-    yield Finding(
-        "user",
-        OK if root else WARNING,
-        "root"
-        if root
-        else "not root: libvirt and Open vSwitch may refuse what the agent asks of them",
-    )
+    looks: list[tuple[str, Callable[[], _Found]]] = [
+        ("who may come in", lambda: _access(config)),
+        *((tool, partial(_tool, runner, tool)) for tool in _TOOLS),
+        ("libvirt", lambda: _libvirt(hypervisor, config)),
+        ("pool", lambda: _pool(hypervisor)),
+        ("Open vSwitch", lambda: (OK, str(hypervisor.openvswitch.version()["version"]))),
+        ("bridge", lambda: _bridge(hypervisor, config)),
+        ("virtualisation", lambda: _virtualisation(runner, config)),
+        ("stale ports", lambda: _stale_ports(hypervisor)),
+        ("state folder", lambda: _folder(config.state_dir, "the agent makes it when it starts")),
+        ("console folder", lambda: _folder(config.console_dir, "libvirt's package makes it")),
+        ("user", _user),
+    ]
+    for what, look in looks:
+        try:
+            yield Finding(what, *look())
+        except AgentError as error:
+            yield Finding(what, FAILED, error.detail)
 
 
-def _tool(runner: TerminalRunner, tool: str) -> Finding:
-    if shutil.which(tool) is None:
-        return Finding(tool, FAILED, "it is not installed")
-    return _ask(tool, lambda: runner.run([tool, "--version"]).stdout.splitlines()[0])
-
-
-def _ask(what: str, question: Callable[[], str]) -> Finding:
-    try:
-        return Finding(what, OK, question())
-    except AgentError as error:
-        return Finding(what, FAILED, error.detail)
-    except IndexError:
-        return Finding(what, FAILED, "it does not say its version")
-
-
-def _access(config: Config) -> str:
+def _access(config: Config) -> _Found:
     require_authentication(config)
     if config.tokens_file:
         count = len(tokens.read(Path(config.tokens_file)))
-        return f"who has a token: there are {count} in {config.tokens_file}"
+        return OK, f"who has a token: there are {count} in {config.tokens_file}"
     if config.socket_path() is not None:
-        return f"whoever may open {config.socket_path()}"
-    return f"whoever reaches {config.listen}, without authentication"
+        return OK, f"whoever may open {config.socket_path()}"
+    return OK, f"whoever reaches {config.listen}, without authentication"
 
 
-def _pool(hypervisor: Hypervisor) -> str:
+def _tool(runner: TerminalRunner, tool: str) -> _Found:
+    if shutil.which(tool) is None:
+        return FAILED, "it is not installed"
+    lines = runner.run([tool, "--version"]).stdout.splitlines()
+    return (OK, lines[0]) if lines else (FAILED, "it does not say its version")
+
+
+def _libvirt(hypervisor: Hypervisor, config: Config) -> _Found:
+    return OK, f"{hypervisor.libvirt_version()['version']} at {config.libvirt_uri}"
+
+
+def _pool(hypervisor: Hypervisor) -> _Found:
     pool = hypervisor.pool_state()
-    return (
-        f"{pool['name']}, {pool['available_bytes'] >> 30} of {pool['capacity_bytes'] >> 30} GB free"
-    )
+    free, size = pool["available_bytes"] >> 30, pool["capacity_bytes"] >> 30
+    return OK, f"{pool['name']}, {free} of {size} GB free"
 
 
-def _bridge(hypervisor: Hypervisor, config: Config) -> Finding:
-    try:
-        bridges = hypervisor.openvswitch.bridges()
-    except AgentError as error:
-        return Finding("bridge", FAILED, error.detail)
+def _bridge(hypervisor: Hypervisor, config: Config) -> _Found:
+    bridges = hypervisor.openvswitch.bridges()
     if config.bridge in bridges:
-        return Finding("bridge", OK, config.bridge)
+        return OK, config.bridge
     has = ", ".join(bridges) or "none"
-    return Finding("bridge", WARNING, f"there is no {config.bridge}; Open vSwitch has {has}")
+    return WARNING, f"there is no {config.bridge}; Open vSwitch has {has}"
 
 
-def _virtualisation(runner: TerminalRunner, config: Config) -> Finding:
-    what = "virtualisation"
+def _virtualisation(runner: TerminalRunner, config: Config) -> _Found:
     if config.virt_type != "auto":
-        return Finding(what, OK, f"{config.virt_type}, by the configuration")
+        return OK, f"{config.virt_type}, by the configuration"
     trial = VirtType(runner, config)
-    try:
-        found = trial()
-    except AgentError as error:
-        return Finding(what, FAILED, error.detail)
-    if found == "kvm":
-        return Finding(what, OK, "hardware: a trial machine ran under KVM")
-    return Finding(what, WARNING, f"emulation: {trial.why}")
+    if trial() == "kvm":
+        return OK, "hardware: a trial machine ran under KVM"
+    return WARNING, f"emulation: {trial.why}"
 
 
-def _stale_ports(hypervisor: Hypervisor) -> Finding:
-    try:
-        stale = hypervisor.networks.stale_ports()
-    except AgentError as error:
-        return Finding("stale ports", FAILED, error.detail)
+def _stale_ports(hypervisor: Hypervisor) -> _Found:
+    stale = hypervisor.networks.stale_ports()
     if not stale:
-        return Finding("stale ports", OK, "none")
-    return Finding(
-        "stale ports",
+        return OK, "none"
+    return (
         WARNING,
         f"{', '.join(stale)}: no machine that runs has them; remove each with:"
         " ovs-vsctl del-port NAME",
     )
 
 
-def _folder(what: str, path: str, who: str) -> Finding:
+def _folder(path: str, who: str) -> _Found:
     folder = Path(path)
     if not folder.is_dir():
-        return Finding(what, WARNING, f"{path} is not there; {who}")
+        return WARNING, f"{path} is not there; {who}"
     if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding(what, FAILED, f"{path} cannot be written by this user")
-    return Finding(what, OK, path)
+        return FAILED, f"{path} cannot be written by this user"
+    return OK, path
+
+
+def _user() -> _Found:
+    if os.geteuid() == 0:
+        return OK, "root"
+    return WARNING, "not root: libvirt and Open vSwitch may refuse what the agent asks of them"

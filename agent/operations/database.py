@@ -116,13 +116,7 @@ def _open(path: Path | str) -> sqlite3.Connection:
             db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
         db.execute("pragma foreign_keys = on")
-        columns = {row["name"] for row in db.execute("pragma table_info(operations)")}
-        new = [column for column in ("domain", "location") if column not in columns]
-        for column in new if columns else ():
-            # A journal from before installs were operations.
-            db.execute(f"alter table operations add column {column} text")
-        if new:
-            db.executescript(_SCHEMA)
+        db.executescript(_SCHEMA)
     except sqlite3.Error:
         db.close()
         raise

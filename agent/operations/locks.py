@@ -1,7 +1,8 @@
 """Which operation holds which name: one operation per name at a time."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agent.errors import Busy
@@ -39,6 +40,15 @@ class Locks:
                         holder,
                     )
             self._held[operation] = tuple(claims)
+
+    @contextmanager
+    def held(self, claims: Sequence[Claim], operation: str) -> Iterator[None]:
+        """Hold all the claims for an operation during the `with` block; raises Busy."""
+        self.hold(claims, operation)
+        try:
+            yield
+        finally:
+            self.release(operation)
 
     def release(self, operation: str) -> None:
         """Let go of all that an operation holds; it may hold nothing."""

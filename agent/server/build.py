@@ -15,7 +15,7 @@ from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.virtualisation import VirtType
-from agent.installs.follower import Installs
+from agent.installs import Installs
 from agent.networks import Networks
 from agent.operations.admission import Admission
 from agent.operations.executor import Executor

@@ -89,7 +89,8 @@ def volumes() -> set[str]:
 
 def volume(domain: str, index: int) -> str:
     """The name that the agent gives a volume of a domain; 0 is sda."""
-    return f"{domain}.{uuid(domain)}.{index}.qcow2"[-255:]
+    end = f".{uuid(domain)}.{index}.qcow2"
+    return domain[: 255 - len(end)] + end
 
 
 def ports() -> set[str]:

@@ -51,7 +51,9 @@ def _made(name: str) -> dict[str, Any]:
         "autostart": name in virsh("list", "--all", "--autostart", "--name").split(),
         "state": stack.state(name),
         "volumes": {
-            volume: virsh("vol-info", "--bytes", volume, "--pool", POOL).split("Allocation")[0]
+            same(volume): same(virsh("vol-info", "--bytes", volume, "--pool", POOL)).split(
+                "Allocation"
+            )[0]
             for volume in stack.volumes()
         },
         "tags": {same(port): tag for port, tag in tags.items()},

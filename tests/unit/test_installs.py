@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from agent import installs as module
 from agent.errors import CommandTimeout, NotFound, OutOfReach
 from agent.hypervisor.facts import InstallLook
-from agent.installs import follower as module
-from agent.installs.finisher import Next, decide
-from agent.installs.follower import Installs
+from agent.installs import Installs, Next, decide
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
 from agent.operations.operation import DONE, Asked, Outcome

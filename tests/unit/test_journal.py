@@ -377,23 +377,3 @@ def test_the_file_is_the_agents_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     Journal(path).check()
     assert oct(os.stat(path).st_mode & 0o777) == "0o600"
-
-
-def test_a_journal_from_before_installs(tmp_path: Path) -> None:
-    """It gets the columns that it lacks, and keeps what it has."""
-    path = tmp_path / "journal.sqlite"
-    with sqlite3.connect(path) as db:
-        db.execute(
-            "create table operations (number integer primary key, id text not null unique,"
-            " does text not null, host text, network text, request text not null,"
-            " plan text not null, status text not null, began real not null, ended real,"
-            " error text)"
-        )
-        db.execute(
-            "insert into operations values"
-            " (1, 'old', 'make a', 'a', null, 'null', '{\"steps\": []}', 'done', 1.0, 2.0, null)"
-        )
-    journal = Journal(path, days=1e6)
-    journal.begin("id", asked(), PLAN)
-    assert [row["id"] for row in journal.find()] == ["id", "old"]
-    assert journal.installs() == []

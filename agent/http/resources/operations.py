@@ -9,6 +9,7 @@ from agent.http.contract.operations import QUERY
 from agent.http.resources.changes import answer_script, wants_script
 from agent.http.resources.request import query
 from agent.operations.journal import Journal
+from agent.plans.plan import Plan
 from agent.plans.script import operation_script
 
 
@@ -38,4 +39,6 @@ class Operation:
         if wants_script(req):
             answer_script(resp, operation_script(found))
         else:
-            resp.media = {**found, "phase": self._phase(operation)}
+            # Plans of a journal of an earlier version are shown without what they had besides.
+            plan = Plan.from_json(found["plan"]).to_json()
+            resp.media = {**found, "plan": plan, "phase": self._phase(operation)}

@@ -29,10 +29,10 @@ def _no_constant(name: str) -> Any:
 
 
 def query(req: falcon.Request, parameters: Iterable[Json]) -> dict[str, Any]:
-    """The parameters of a query that are given, as what their schemas say that they are.
+    """The parameters that a query gives, by their names, in the types of their schemas.
 
-    parameters: OpenAPI's, those that there are. Raises InvalidRequest that names every one that
-    is unknown, given more than once, or not what its schema says.
+    parameters: OpenAPI's, all that the method has. Raises InvalidRequest that names every one
+    that is unknown, given more than once, or not valid.
     """
     schemas = {each["name"]: each["schema"] for each in parameters}
     there = f"the parameters are {', '.join(schemas)}"

@@ -1,1 +1,0 @@
-"""Follows installers to their end."""
