@@ -211,11 +211,7 @@ def test_progress_of_an_install(agent: Agent, waiting_tree: tuple[str, Callable[
     )
     go_on()
 
-    def ended() -> Any:
-        found = agent.get("operations", operation).body
-        return found if found["status"] != "running" else None
-
-    found = stack.wait_for(ended, "an end to the operation")
+    found = agent.ended(operation)
     assert (found["status"], found["steps"], found["steps_done"]) == ("done", 3, 3)
     assert found["phase"] is None
     assert stack.state(HOST) == "running"
