@@ -44,135 +44,92 @@ def _parser() -> argparse.ArgumentParser:
         description="Virtual machines and VLAN networks over HTTP on this hypervisor.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = _command(
-        commands,
-        "serve",
-        "answer requests until SIGTERM or Ctrl-C",
-        "Sets nothing up: scripts/serve does, and then runs this.",
-        "python -m agent serve --listen 127.0.0.1:8420",
-    )
+    _add_serve(commands)
+    _add_check(commands)
+    _add_journal(commands)
+    _add_replay(commands)
+    _add_token(commands)
+    return parser
+
+
+def _add_serve(commands: _Commands) -> None:
+    does, more = "answer requests until SIGTERM or Ctrl-C", "scripts/serve sets up what it needs."
+    serve = _command(commands, "serve", does, more, "serve --listen 127.0.0.1:8420")
     serve.add_argument("--listen", metavar="ADDRESS:PORT", help="where to answer; or unix:/PATH")
 
-    check = _command(
-        commands,
-        "check",
-        "say whether this machine has what the agent needs",
-        "Exits with 1 when something has failed. Starts, and ends, one empty trial machine.",
-        "python -m agent check --json",
-    )
+
+def _add_check(commands: _Commands) -> None:
+    does = "say whether this machine has what the agent needs"
+    more = "Exits with 1 when something has failed. Starts, and ends, one empty trial machine."
+    check = _command(commands, "check", does, more, "check --json")
     check.add_argument("--json", action="store_true", help="for a program to read")
 
-    _add_journal(commands)
 
-    replay = _command(
-        commands,
-        "replay",
-        "run an operation's commands again, here in the terminal",
-        "Shows the commands, asks, and runs them. When one fails, what was made is taken back.",
-        "python -m agent replay 12 --from 2",
-    )
+def _add_replay(commands: _Commands) -> None:
+    does = "run an operation's commands again, here in the terminal"
+    more = "Shows the commands, asks, and runs them. When one fails, what was made is taken back."
+    replay = _command(commands, "replay", does, more, "replay 12 --from 2")
     replay.add_argument("operation", metavar="OPERATION", help="its id, or its number")
     replay.add_argument("--yes", action="store_true", help="do not ask")
     replay.add_argument(
         "--from", dest="first", type=int, default=1, metavar="STEP", help="the first step to run"
     )
     replay.add_argument("--print", action="store_true", help="print the script, run nothing")
-    _add_token(commands)
-    return parser
 
 
 def _add_token(commands: _Commands) -> None:
-    actions = _group(
-        commands,
-        "token",
-        "say who may come in",
-        "Says who may come in: `add`, `list` and `revoke` tokens. A running agent heeds it at the"
-        " next request.",
-        "python -m agent token add ci --config agent.toml",
-    )
-    added = _command(
-        actions,
-        "add",
-        "make a token and print it, once",
-        "The settings' tokens_file keeps a hash of it.",
-        "python -m agent token add grafana --read-only --config agent.toml",
-    )
+    does = "make, list and revoke the tokens that clients authenticate with"
+    actions = _group(commands, "token", does, "token add ci --config agent.toml")
+    does, more = "make a token and print it, once", "The settings' tokens_file keeps a hash of it."
+    added = _command(actions, "add", does, more, "token add grafana --read-only --config FILE")
     added.add_argument("name", metavar="NAME", help="whose it is, for the log and the journal")
     added.add_argument("--read-only", action="store_true", help="it may GET and change nothing")
-    _command(
-        actions,
-        "list",
-        "list the tokens' names and rights",
-        "",
-        "python -m agent token list --config agent.toml",
-    )
-    revoked = _command(
-        actions,
-        "revoke",
-        "take a token back",
-        "Whoever has it is out at the next request.",
-        "python -m agent token revoke ci --config agent.toml",
-    )
+    _command(actions, "list", "list the tokens' names and rights", "", "token list --config FILE")
+    does, more = "revoke a token", "A running agent refuses it from the next request on."
+    revoked = _command(actions, "revoke", does, more, "token revoke ci --config FILE")
     revoked.add_argument("name", metavar="NAME", help="as `token list` has it")
 
 
 def _add_journal(commands: _Commands) -> None:
-    actions = _group(
-        commands,
-        "journal",
-        "say what the agent did",
-        "Says what the agent did: `list`, or `show` of one operation.",
-        "python -m agent journal list --host ns.example.com --follow",
-    )
-    listed = _command(
-        actions,
-        "list",
-        "list operations, the newest last",
-        "Columns: number, time, status, steps done, what it does, id.",
-        "python -m agent journal list --status undone --limit 5",
-    )
+    does = "say what the agent did: list operations, or show one"
+    actions = _group(commands, "journal", does, "journal list --host ns.example.com --follow")
+    more = "Columns: number, time, status, steps done, what it does, id."
+    example = "journal list --status undone --limit 5"
+    listed = _command(actions, "list", "list operations, the newest last", more, example)
     listed.add_argument("--host", help="only this host's")
     listed.add_argument("--network", help="only this network's")
     listed.add_argument("--status", choices=STATUSES, help="only those of this status")
     listed.add_argument("--limit", type=_count, default=50, metavar="N", help="at most (50)")
     listed.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
     listed.add_argument("--json", action="store_true", help="an object a line")
-    shown = _command(
-        actions,
-        "show",
-        "show one operation: what was asked, every command, how it ended",
-        "",
-        "python -m agent journal show 12 --script > replay.sh",
-    )
+    does = "show one operation: what was asked, every command, how it ended"
+    shown = _command(actions, "show", does, "", "journal show 12 --script > replay.sh")
     shown.add_argument("operation", metavar="OPERATION", help="its id, or its number")
     shown.add_argument("--script", action="store_true", help="its plan as a shell script")
     shown.add_argument("--json", action="store_true", help="for a program to read")
 
 
-def _group(commands: _Commands, name: str, does: str, description: str, example: str) -> _Commands:
+def _group(commands: _Commands, name: str, does: str, example: str) -> _Commands:
     """Add a command that has commands of its own; returns those."""
-    group = commands.add_parser(
-        name, help=does, description=description, epilog=f"example: {example}"
-    )
+    group = _parser_of(commands, name, does, "", example)
     return group.add_subparsers(dest="action", required=True, metavar="ACTION")
 
 
 def _command(
-    commands: _Commands,
-    name: str,
-    does: str,
-    more: str,
-    example: str,
+    commands: _Commands, name: str, does: str, more: str, example: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=does,
-        description=f"{does[0].upper()}{does[1:]}. {more}".strip(),
-        epilog=f"example: {example}",
-    )
+    parser = _parser_of(commands, name, does, more, example)
     parser.add_argument("--config", metavar="FILE", help="settings, as in etc/agent.toml")
     parser.add_argument("--state-dir", metavar="DIR", help="where the agent keeps its own files")
     return parser
+
+
+def _parser_of(
+    commands: _Commands, name: str, does: str, more: str, example: str
+) -> argparse.ArgumentParser:
+    description = f"{does[0].upper()}{does[1:]}. {more}".strip()
+    example = f"example: python -m agent {example}"
+    return commands.add_parser(name, help=does, description=description, epilog=example)
 
 
 def _count(text: str) -> int:
