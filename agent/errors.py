@@ -95,29 +95,6 @@ class TokensUnusable(ConfigError):
     """The file of the tokens cannot be read or is damaged; nobody is authenticated without it."""
 
 
-class LeftOver(AgentError):
-    """A process that an operation left behind cannot be ended."""
-
-    def __init__(self, operation: str, processes: Sequence[int]) -> None:
-        super().__init__(
-            f"operation {operation} left processes that cannot be ended: {list(processes)}"
-        )
-
-
-class Unsettled(AgentError):
-    """There are operations that did not come to an end; the agent goes on trying."""
-
-    def __init__(self, operations: Sequence[str]) -> None:
-        super().__init__(
-            f"neither done nor taken back yet: operation{'s' if len(operations) > 1 else ''}"
-            f" {', '.join(operations)}"
-        )
-        self.operations = tuple(operations)
-
-    def facts(self) -> dict[str, Any]:
-        return {"unsettled": list(self.operations)}
-
-
 class InvalidOutput(AgentError):
     """A tool printed what the agent cannot read; the text quotes it."""
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.errors import LeftOver
+from agent.errors import AgentError
 from agent.tools.run import OPERATION_VARIABLE
 
 # virt-install takes back what it has fetched on SIGINT, for which it gets this long.
@@ -21,7 +21,7 @@ def end(operation: str) -> list[int]:
     """End every process that was started for an operation; returns their ids.
 
     They are known by their environment, so that no id is taken for that of another process.
-    Raises LeftOver when one cannot be ended.
+    Raises AgentError when one cannot be ended.
     """
     found = _processes(operation)
     limit = time.monotonic() + _GRACE_SECONDS
@@ -34,7 +34,7 @@ def end(operation: str) -> list[int]:
     while left:
         if time.monotonic() > limit:
             # One that waits for a disk that is gone cannot be ended until that comes back.
-            raise LeftOver(operation, left)
+            raise AgentError(f"operation {operation} left processes that cannot be ended: {left}")
         _signal(left, signal.SIGKILL)
         time.sleep(0.05)
         left = _processes(operation)

@@ -104,16 +104,14 @@ class Settler:
                         self._open.pop(operation, None)
 
     def _try(self, operation: str, undoing: bool) -> bool:
-        with trace.operation(operation):
-            return self._settled(operation, undoing)
-
-    def _settled(self, operation: str, undoing: bool) -> bool:
+        """Settle an operation; returns whether it is settled."""
         try:
-            record = self._journal.get(operation)
-            if record is None:
+            with trace.operation(operation):
+                record = self._journal.get(operation)
+                if record is not None:
+                    return self._settle(record, undoing)
                 self._locks.release(operation)
                 return True
-            return self._settle(record, undoing)
         except AgentError as error:
             _log.warning("operation %s is not settled yet: %s", operation, error.detail)
         except Exception:

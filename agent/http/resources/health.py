@@ -5,7 +5,7 @@ from typing import Any
 
 import falcon
 
-from agent.errors import AgentError, Unsettled
+from agent.errors import AgentError
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.operations.journal import Journal
 from agent.operations.recovery import Settler
@@ -46,9 +46,11 @@ class Health:
     def _journal_state(self) -> dict[str, Any]:
         self._journal.check()
         unsettled = self.unsettled()
-        if unsettled:
-            raise Unsettled(unsettled)
-        return {"unsettled": []}
+        if not unsettled:
+            return {"unsettled": []}
+        which = f"operation{'s' if len(unsettled) > 1 else ''} {', '.join(unsettled)}"
+        detail = f"neither done nor taken back yet: {which}"
+        return {"status": "failing", "detail": detail, "unsettled": unsettled}
 
 
 def _ask(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
