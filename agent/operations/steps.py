@@ -1,9 +1,12 @@
 """Runs the steps of plans, each command written down before it begins and after it ended."""
 
 import logging
+import os
 import re
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable
+from typing import BinaryIO
 
 from agent.errors import AgentError, CommandFailed, Interrupted, JournalFailed, command_failure
 from agent.operations.journal import Journal
@@ -14,6 +17,8 @@ from agent.tools.run import Runner
 
 _log = logging.getLogger("agent.operation")
 
+_MOST_PRINTED = 1 << 20
+
 
 class Steps:
     """Runs commands of plans with a runner, and keeps a journal of them."""
@@ -22,7 +27,8 @@ class Steps:
         self._runner = runner
         self._journal = journal
         self._cut_off = threading.Event()
-        self._phases: dict[str, str] = {}
+        # What virt-install has printed so far, by operation: it alone says what it is at.
+        self._outputs: dict[str, BinaryIO] = {}
 
     def cut_off(self) -> None:
         """Begin no more steps, and stop those that run; undo commands are still run."""
@@ -31,7 +37,14 @@ class Steps:
 
     def phase(self, operation: str) -> str | None:
         """What the command of an operation that runs now says that it is at."""
-        return self._phases.get(operation)
+        output = self._outputs.get(operation)
+        try:
+            printed = b"" if output is None else os.pread(output.fileno(), _MOST_PRINTED, 0)
+        except ValueError:
+            return None  # it has ended meanwhile
+        lines = printed.decode("utf-8", "replace").split("\n")[:-1]
+        phases = [re.split(r"\s{2,}|\r", line.strip())[0] for line in lines]
+        return next(filter(None, reversed(phases)), None)
 
     def run(
         self,
@@ -137,17 +150,15 @@ class Steps:
             _log.error("operation %s: %s", operation, error.detail)
 
     def _outcome(self, operation: str, command: Command) -> Outcome:
-        def on_line(line: str) -> None:
-            phase = re.split(r"\s{2,}|\r", line.strip())[0]
-            if phase:
-                self._phases[operation] = phase
-
-        # virt-install alone has something to say before its end.
-        watch = on_line if command.argv[0] == "virt-install" else None
-        try:
-            result = self._runner.run(command.argv, command.stdin, operation, watch)
-        finally:
-            self._phases.pop(operation, None)
+        if command.argv[0] == "virt-install":
+            with tempfile.TemporaryFile() as output:
+                self._outputs[operation] = output
+                try:
+                    result = self._runner.run(command.argv, command.stdin, operation, output)
+                finally:
+                    del self._outputs[operation]
+        else:
+            result = self._runner.run(command.argv, command.stdin, operation)
         ok = result.exit_code == 0 or command.tolerated(result.stderr)
         return Outcome(result.seconds, result.exit_code, ok, result.stdout, result.stderr)
 

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import BinaryIO
 
 from agent.errors import CommandTimeout, Interrupted, ToolMissing
 from agent.tools.command import Result
@@ -54,14 +55,14 @@ class Runner:
         argv: Sequence[str],
         stdin: str | None = None,
         operation: str | None = None,
-        on_line: Callable[[str], None] | None = None,
+        output: BinaryIO | None = None,
     ) -> Result:
         """Run one command to its end, whatever its exit code is.
 
         stdin: text for its standard input, which is closed after it, and at once for None.
         operation: the id that the command and all it starts have in their environment, by
             which they are found when they outlive the agent.
-        on_line: called in a thread of its own with each line of its stdout as it comes.
+        output: an empty file that gets its stdout, for whoever looks before it ends.
         Raises ToolMissing when it cannot be started, CommandTimeout when it had to be
         killed at its time limit, Interrupted when `interrupt` killed it.
         """
@@ -70,7 +71,10 @@ class Runner:
         interrupts = self._interrupts
         try:
             process = _start(
-                argv, operation, subprocess.DEVNULL if stdin is None else subprocess.PIPE
+                argv,
+                operation,
+                subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                subprocess.PIPE if output is None else output.fileno(),
             )
         except ToolMissing:
             self.ended(argv, began, "missing", change=operation is not None)
@@ -82,18 +86,16 @@ class Runner:
                 self._interrupted.add(process)
                 signal_group(process, signal.SIGKILL)
         try:
-            if on_line is None:
-                out, err, ended = communicate(process, stdin, limit)
-            else:
-                with Lines(process, on_line) as lines:
-                    _, err, ended = communicate(process, stdin, limit)
-                out = lines.seen
+            out, err, ended = communicate(process, stdin, limit)
         finally:
             with self._lock:
                 self._running.discard(process)
                 interrupted = process in self._interrupted
                 self._interrupted.discard(process)
                 self._lock.notify_all()
+        if output is not None:
+            output.seek(0)
+            out = output.read()
         if interrupted or not ended:
             code, outcome = None, "interrupted" if interrupted else "timeout"
         else:
@@ -250,7 +252,7 @@ def communicate(
     text = None if stdin is None else stdin.encode()
     try:
         out, err = process.communicate(text, timeout=limit)
-        return out, err, True
+        return out or b"", err, True
     except subprocess.TimeoutExpired:
         pass
     _log.warning("past its limit of %g s, killed: %s", limit, process.args)
@@ -273,29 +275,3 @@ def communicate(
             if pipe is not None:
                 pipe.close()
     return out or b"", err or b"", False
-
-
-class Lines:
-    """Reads the stdout of a process in a thread, line by line, in place of `communicate`."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", on_line: Callable[[str], None]) -> None:
-        self._pipe, process.stdout = process.stdout, None
-        self._on_line = on_line
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self.seen = b""
-
-    def __enter__(self) -> "Lines":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # A process that left the group may hold the pipe for ever: it may have it.
-        self._thread.join(GRACE_SECONDS)
-
-    def _read(self) -> None:
-        if self._pipe is None:
-            return
-        with self._pipe as pipe:
-            for line in pipe:
-                self.seen += line
-                self._on_line(line.decode("utf-8", "replace"))

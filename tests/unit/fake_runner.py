@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 from agent.errors import Busy, JournalFailed
 from agent.operations.executor import Executor
@@ -40,7 +40,7 @@ class Commands:
         argv: Sequence[str],
         stdin: str | None = None,
         operation: str | None = None,
-        on_line: Callable[[str], None] | None = None,
+        output: BinaryIO | None = None,
     ) -> Result:
         self.ran.append(Command(tuple(argv), stdin))
         self.operations.add(operation)

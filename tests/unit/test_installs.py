@@ -88,7 +88,6 @@ class Runner:
         argv: Sequence[str],
         stdin: str | None,
         operation: str,
-        on_line: object,
     ) -> Result:
         self.ran.append(argv[1])
         wrong = self.wrong.get(argv[1])

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +29,17 @@ def test_outputs_and_exit_code(runner: Runner) -> None:
     assert (result.stdout, result.stderr) == ("out\n", "err\n")
 
 
-def test_lines_are_told_as_they_come(runner: Runner, tmp_path: Path) -> None:
-    """The command goes on only once its first line was heard."""
-    heard = tmp_path / "heard"
-    lines: list[str] = []
-
-    def on_line(line: str) -> None:
-        lines.append(line)
-        heard.touch()
-
-    wait = f"while ! [ -e {heard} ]; do sleep 0.01; done"
+def test_output_to_a_file_is_there_before_the_end(runner: Runner, tmp_path: Path) -> None:
+    """The command goes on only once its first line was seen."""
+    seen = tmp_path / "seen"
+    wait = f"while ! [ -e {seen} ]; do sleep 0.01; done"
     script = f"printf 'one\\n'; {wait}; printf 'a\\377b'; echo e >&2"
-    result = runner.run(("sh", "-c", script), on_line=on_line)
-    assert lines == ["one\n", "a\ufffdb"]
+    with (tmp_path / "output").open("w+b") as output, ThreadPoolExecutor(1) as pool:
+        ran = pool.submit(runner.run, ("sh", "-c", script), output=output)
+        wait_until(lambda: (tmp_path / "output").read_bytes() == b"one\n")
+        seen.touch()
+        result = ran.result(60)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "one\na\ufffdb", "e\n")
-
-
-def test_a_command_whose_lines_are_told_is_bounded() -> None:
-    lines: list[str] = []
-    with pytest.raises(CommandTimeout) as caught:
-        Runner({"": 1.0}).run(
-            ("sh", "-c", "echo one; echo begun >&2; exec sleep 600"), None, "one", lines.append
-        )
-    assert caught.value.detail == "sh was killed: it ran past its limit of 1 s: begun"
-    assert lines == ["one\n"]
 
 
 def test_an_end_by_a_signal_is_a_negative_exit_code(runner: Runner) -> None:

@@ -1,6 +1,7 @@
 """What an operation is at, in its command's own words."""
 
 from collections.abc import Callable, Sequence
+from typing import BinaryIO
 
 import pytest
 
@@ -28,11 +29,12 @@ class Talking:
         argv: Sequence[str],
         stdin: str | None = None,
         operation: str | None = None,
-        on_line: Callable[[str], None] | None = None,
+        output: BinaryIO | None = None,
     ) -> Result:
         for line in self._lines:
-            if on_line is not None:
-                on_line(line)
+            if output is not None:
+                output.write(line.encode())
+                output.flush()
             self._look()
         if self.error is not None:
             raise self.error
