@@ -11,7 +11,7 @@ from agent.http import problems
 from agent.http.contract.document import document
 from agent.http.docs import manual
 from agent.http.metrics import Metrics
-from agent.http.middleware import BodyLimit, Head, RequestLog, json_lines
+from agent.http.middleware import BodyLimit, Head, RequestLog, json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
@@ -50,7 +50,7 @@ def create_app(
     for middleware in (RequestLog(metrics), access, Head(), BodyLimit(config.body_bytes)):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
-    app.resp_options.media_handlers[falcon.MEDIA_JSON] = json_lines()
+    app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=json_line)
     problems.add_handlers(app)
 
     # What needs none is answered whatever hangs; health and metrics have short limits of their own.

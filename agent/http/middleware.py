@@ -7,7 +7,6 @@ import time
 import uuid
 
 import falcon
-from falcon import media
 
 from agent.http.metrics import Metrics
 from agent.operations import trace
@@ -98,11 +97,6 @@ class BodyLimit:
         """Called by Falcon before routing."""
         if (req.content_length or 0) > self._most:
             raise falcon.HTTPContentTooLarge(description=f"a body has at most {self._most} bytes")
-
-
-def json_lines() -> media.JSONHandler:
-    """The handler that writes JSON responses: a line each, for people at a terminal."""
-    return media.JSONHandler(dumps=json_line)
 
 
 def json_line(answer: object) -> str:

@@ -108,14 +108,6 @@ class Executor:
             self._admission.leave(operation)
             raise
 
-    def suspend(self, refusal: AgentError) -> None:
-        """Take no more changes until `resume`: each is refused with that error."""
-        self._admission.suspend(refusal)
-
-    def resume(self) -> None:
-        """Take changes again after `suspend`; after `drain` none are taken any more."""
-        self._admission.resume()
-
     def phase(self, operation: str) -> str | None:
         """What an operation that runs now is at, in its command's own words."""
         return self._steps.phase(operation)

@@ -35,6 +35,7 @@ class Agent:
 
     app: "falcon.App[falcon.Request, falcon.Response]"
     runner: Runner
+    admission: Admission
     executor: Executor
     settler: Settler
     installs: Installs
@@ -81,5 +82,6 @@ def build(config: Config) -> Agent:
         metrics,
     )
     return Agent(
-        app, runner, executor, settler, installs, consoles, journal, virt_type, kept_virsh, access
+        *(app, runner, admission, executor, settler, installs, consoles, journal, virt_type),
+        *(kept_virsh, access),
     )

@@ -161,10 +161,10 @@ def _settle_all(agent: Agent) -> None:
         except JournalFailed as error:
             # While it cannot say what was cut off, nothing may be made of any name.
             _log.error("%s", error.detail)
-            agent.executor.suspend(error)
+            agent.admission.suspend(error)
             time.sleep(_JOURNAL_SECONDS)
         else:
-            agent.executor.resume()
+            agent.admission.resume()
             return
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.errors import Busy, Stopping, TooMany
+from agent.errors import Busy, JournalFailed, Stopping, TooMany
 from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.locks import Claim
@@ -62,6 +62,21 @@ def test_there_is_a_bound_for_all() -> None:
         admission.enter("more", makes=False)
     assert caught.value.detail == "64 operations run already; ask again later"
     assert admission.active == 64
+
+
+def test_while_it_is_suspended_none_is_let_in() -> None:
+    """While the journal cannot say what was cut off, nothing may be made of any name."""
+    admission = Admission()
+    admission.suspend(JournalFailed("it cannot be read"))
+    with pytest.raises(JournalFailed) as caught:
+        admission.enter("a", makes=False)
+    assert (caught.value.detail, admission.active) == ("it cannot be read", 0)
+    admission.resume()
+    admission.enter("a", makes=False)
+    admission.suspend(Stopping("the agent is stopping"))
+    admission.resume()
+    with pytest.raises(Stopping):
+        admission.enter("b", makes=False)
 
 
 class Busied:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.errors import Busy, CommandFailed, JournalFailed, NotFound, Stopping
+from agent.errors import Busy, CommandFailed, NotFound, Stopping
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
@@ -162,16 +162,3 @@ def test_no_further_step_begins_past_that_time(commands: Commands, executor: Exe
     executor.drain(0.01)
     assert late.end().detail == "more was killed because the agent is stopping"
     assert argvs(commands.ran) == [("do",), ("undo",), ("undo",)]
-
-
-def test_a_suspended_executor_refuses_changes_until_it_is_resumed(executor: Executor) -> None:
-    """While the journal cannot say what was cut off, nothing may be made of any name."""
-    executor.suspend(JournalFailed("it cannot be read"))
-    with pytest.raises(JournalFailed) as caught:
-        executor.perform(change(lambda: ONE_STEP), "one", asked())
-    assert caught.value.detail == "it cannot be read"
-    executor.resume()
-    executor.drain(0)
-    executor.resume()
-    with pytest.raises(Stopping):
-        executor.perform(change(lambda: ONE_STEP), "two", asked())
