@@ -19,17 +19,11 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listener
 
 
-def test_ready(systemd: socket.socket) -> None:
+def test_each_message(systemd: socket.socket) -> None:
     notify.ready()
     assert systemd.recv(1024) == b"READY=1"
-
-
-def test_reloading(systemd: socket.socket) -> None:
     notify.reloading()
     assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d{6,}", systemd.recv(1024))
-
-
-def test_stopping_says_how_long_it_may_take(systemd: socket.socket) -> None:
     notify.stopping(1.5)
     assert systemd.recv(1024) == b"STOPPING=1\nEXTEND_TIMEOUT_USEC=1500000"
 

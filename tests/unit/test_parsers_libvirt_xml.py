@@ -1,6 +1,7 @@
 """The XML of domains, networks, pools and volumes, from what libvirt printed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,13 +11,7 @@ from agent.tools.parsers import libvirt_xml
 from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network
 
 from .recorded import virsh
-
-ODD = "fixture: 'single' \"double\" żółw"
-POOL = "/var/lib/libvirt/images/fixture"
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-4000-8000-{number:012}"
+from .web import ODD, POOL, uuid
 
 
 def file_disk(target: str, file: str, device: str = "disk") -> Disk:
@@ -40,19 +35,9 @@ RUNNING = Domain(
     ),
     console_log=f"/var/log/libvirt/qemu/{uuid(1)}.console.log",
 )
-RUNNING_KEPT = Domain(
-    name=RUNNING.name,
-    uuid=RUNNING.uuid,
-    memory_mib=16,
-    vcpus=1,
-    kernel=False,
-    on_reboot="restart",
-    disks=RUNNING.disks,
-    interfaces=(
-        Interface("52:54:00:00:01:00", "fixture: żółw", None, None, "h0000000000-0"),
-        Interface("52:54:00:00:01:01", "fixture-untagged", None, None, "h0000000000-1"),
-    ),
-    console_log=RUNNING.console_log,
+RUNNING_KEPT = replace(
+    RUNNING,
+    interfaces=tuple(replace(card, bridge=None, vlan=None) for card in RUNNING.interfaces),
 )
 NETBOOT = Domain(
     name="fixture-netboot",

@@ -160,80 +160,70 @@ def test_empty_output(parse: Callable[[str], Any], case: str, nothing: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("parse", "text", "message"),
+    ("parse", "text", "tool", "why", "quoted"),
     [
         (
             read.uuid_names,
             f"{UUID} a\nnonsense\n",
-            "virsh list printed what the agent cannot read (not a UUID and a name): 'nonsense'",
+            "virsh list",
+            "not a UUID and a name",
+            "nonsense",
         ),
-        (
-            read.uuid_names,
-            f"{UUID} \n",
-            f"virsh list printed what the agent cannot read (not a UUID and a name): '{UUID} '",
-        ),
-        (
-            read.uuids,
-            "vlan:10\n",
-            "virsh printed what the agent cannot read (not a UUID): 'vlan:10'",
-        ),
-        (
-            read.port_uuids,
-            " UUID\n----\n x\n",
-            "virsh printed what the agent cannot read (not a UUID): 'x'",
-        ),
+        (read.uuid_names, f"{UUID} \n", "virsh list", "not a UUID and a name", f"{UUID} "),
+        (read.uuids, "vlan:10\n", "virsh", "not a UUID", "vlan:10"),
+        (read.port_uuids, " UUID\n----\n x\n", "virsh", "not a UUID", "x"),
         (
             read.domain_states,
             "Domain: 'a'\n  state.state=8\n",
-            "virsh domstats printed what the agent cannot read (an unknown state): "
-            "'  state.state=8'",
+            "virsh domstats",
+            "an unknown state",
+            "  state.state=8",
         ),
         (
             read.domain_states,
             "Domain: 'a'\n  state.state=x\n",
-            "virsh domstats printed what the agent cannot read (an unknown state): "
-            "'  state.state=x'",
+            "virsh domstats",
+            "an unknown state",
+            "  state.state=x",
         ),
         (
             read.domain_states,
             "nonsense\n",
-            "virsh domstats printed what the agent cannot read (not a domain and not a figure): "
-            "'nonsense'",
+            "virsh domstats",
+            "not a domain and not a figure",
+            "nonsense",
         ),
         (
             read.disk_capacities,
             "  block.0.capacity=1\n",
-            "virsh domstats printed what the agent cannot read (no 'name' in it): "
-            r"'  block.0.capacity=1\n'",
+            "virsh domstats",
+            "no 'name' in it",
+            "  block.0.capacity=1\n",
         ),
-        (
-            read.key_values,
-            "State running\n",
-            "virsh printed what the agent cannot read (not a key and a value): 'State running'",
-        ),
+        (read.key_values, "State running\n", "virsh", "not a key and a value", "State running"),
         (
             read.memory_mib,
             "total: 1 MiB\n",
-            "virsh nodememstats printed what the agent cannot read (no total in KiB): "
-            r"'total: 1 MiB\n'",
+            "virsh nodememstats",
+            "no total in KiB",
+            "total: 1 MiB\n",
         ),
-        (
-            read.memory_mib,
-            "",
-            "virsh nodememstats printed what the agent cannot read (no total in KiB): ''",
-        ),
+        (read.memory_mib, "", "virsh nodememstats", "no total in KiB", ""),
         (
             read.volumes,
             " Name   Path\n-----\n sda   pool/target\n",
-            "virsh vol-list printed what the agent cannot read (not a volume and its path): "
-            "' sda   pool/target'",
+            "virsh vol-list",
+            "not a volume and its path",
+            " sda   pool/target",
         ),
     ],
 )
-def test_output_that_cannot_be_read(parse: Callable[[str], Any], text: str, message: str) -> None:
+def test_output_that_cannot_be_read(
+    parse: Callable[[str], Any], text: str, tool: str, why: str, quoted: str
+) -> None:
     with pytest.raises(InvalidOutput) as caught:
         parse(text)
-    assert caught.value.detail == message
+    assert caught.value.detail == f"{tool} printed what the agent cannot read ({why}): {quoted!r}"
 
 
 def test_a_batch_is_cut_into_its_answers() -> None:

@@ -1,16 +1,10 @@
 """A command as a line for a shell."""
 
-import shlex
 import subprocess
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent.tools.command import Command
-
-# What an argument of a process can hold.
-ARGUMENTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
 @pytest.mark.parametrize(
@@ -30,11 +24,6 @@ ARGUMENTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 )
 def test_a_command_is_a_line_for_a_shell(command: Command, line: str) -> None:
     assert str(command) == line
-
-
-@given(st.lists(ARGUMENTS, min_size=1))
-def test_a_shell_reads_the_same_arguments(argv: list[str]) -> None:
-    assert shlex.split(str(Command(tuple(argv)))) == argv
 
 
 @pytest.mark.parametrize(
