@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -174,18 +176,26 @@ class Stopped(io.StringIO):
         return super().write(text)
 
 
-def test_lines_that_nobody_takes_are_dropped_and_that_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@contextmanager
+def nobody_takes(
+    monkeypatch: pytest.MonkeyPatch, lines: int, most_waiting: int
+) -> Iterator[Stopped]:
+    """Log so many lines after a first one while stderr takes none; then it goes on."""
     written = Stopped()
     monkeypatch.setattr(sys, "stderr", written)
-    monkeypatch.setattr(logs, "MOST_WAITING", 10)
+    monkeypatch.setattr(logs, "MOST_WAITING", most_waiting)
     with logs.to_stderr():
         _log.info("first")
         assert written.begun.wait(60)
-        for number in range(30):
+        for number in range(lines):
             _log.info("line %d", number)
         written.goes_on.set()
+        yield written
+
+
+def test_lines_that_nobody_takes_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    with nobody_takes(monkeypatch, 30, most_waiting=10) as written:
+        pass
     with logs.to_stderr():
         _log.info("last")
     told = [line.partition(": ")[2] for line in written.getvalue().splitlines()]
@@ -193,15 +203,7 @@ def test_lines_that_nobody_takes_are_dropped_and_that_is_told(
 
 
 def test_what_was_dropped_is_told_once_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = Stopped()
-    monkeypatch.setattr(sys, "stderr", written)
-    monkeypatch.setattr(logs, "MOST_WAITING", 1)
-    with logs.to_stderr():
-        _log.info("first")
-        assert written.begun.wait(60)
-        for number in range(4):
-            _log.info("line %d", number)
-        written.goes_on.set()
+    with nobody_takes(monkeypatch, 4, most_waiting=1) as written:
         handler = logging.getLogger().handlers[-1]
         assert isinstance(handler, logging.handlers.QueueHandler)
         waiting = handler.queue.qsize

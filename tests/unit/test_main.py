@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,11 +32,10 @@ def serve(environment: dict[str, str], *arguments: str) -> subprocess.CompletedP
     )
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port that something listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+def refuses(environment: dict[str, str], message: str, *arguments: str) -> None:
+    """See that the agent ends with a message and nothing else."""
+    ended = serve(environment, *arguments)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +63,7 @@ def port() -> Iterator[int]:
 def test_a_setting_that_cannot_be(
     environment: dict[str, str], arguments: list[str], message: str
 ) -> None:
-    ended = serve(environment, *arguments)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+    refuses(environment, message, *arguments)
 
 
 @pytest.mark.parametrize("arguments", [["--nope"], ["--listen"], ["extra"]])
@@ -78,31 +75,30 @@ def test_arguments_that_are_not_known(environment: dict[str, str], arguments: li
 
 
 def test_a_second_agent_on_the_same_folder(environment: dict[str, str], tmp_path: Path) -> None:
+    message = f"agent: state_dir: another agent serves from {tmp_path}\n"
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ended = serve(environment, f"--state-dir={tmp_path}", "--listen=127.0.0.1:0")
-    message = f"agent: state_dir: another agent serves from {tmp_path}\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+        refuses(environment, message, f"--state-dir={tmp_path}", "--listen=127.0.0.1:0")
 
 
-def test_an_address_in_use(environment: dict[str, str], tmp_path: Path, port: int) -> None:
-    ended = serve(environment, f"--state-dir={tmp_path}", f"--listen=127.0.0.1:{port}")
-    message = (
-        f"agent: listen: 127.0.0.1:{port}: Address already in use"
-        f" (while attempting to bind on address ('127.0.0.1', {port}))\n"
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+def test_an_address_in_use(environment: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        message = (
+            f"agent: listen: 127.0.0.1:{port}: Address already in use"
+            f" (while attempting to bind on address ('127.0.0.1', {port}))\n"
+        )
+        refuses(environment, message, f"--state-dir={tmp_path}", f"--listen=127.0.0.1:{port}")
 
 
 def test_an_address_of_no_machine_here(environment: dict[str, str], tmp_path: Path) -> None:
     settings = tmp_path / "agent.toml"
     settings.write_text('listen = "192.0.2.1:8420"\nno_authentication = true\n')
-    ended = serve(environment, f"--state-dir={tmp_path}", f"--config={settings}")
     message = (
         "agent: listen: 192.0.2.1:8420: Cannot assign requested address"
         " (while attempting to bind on address ('192.0.2.1', 8420))\n"
     )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+    refuses(environment, message, f"--state-dir={tmp_path}", f"--config={settings}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -213,6 +209,5 @@ def test_without_a_file_a_hangup_is_the_end(environment: dict[str, str], tmp_pat
 def test_a_wrong_setting_ends_the_start(environment: dict[str, str], tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
     config.write_text("# mine\nthreads = 0\n")
-    ended = serve(environment, f"--config={config}")
     message = f"agent: {config}, line 2: threads: 0 is not more than 0\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", message)
+    refuses(environment, message, f"--config={config}")

@@ -70,43 +70,46 @@ def world() -> World:
     return World()
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "runs"),
-    [
-        ([], []),
-        ([BEGAN], ONE + ONE),
-        ([BAD], ONE + ONE),
-        ([GOOD], ONE + ONE),
-        ([GOOD, BEGAN], TWO + TWO),
-        ([GOOD, BAD], TWO + TWO),
-    ],
-)
-def test_a_create_is_taken_back(
-    world: World, ended: list[str], outcomes: list[Outcome | None], runs: list[str]
-) -> None:
-    """Newest first, and twice."""
-    write(world.journal, CREATE, outcomes)
-    assert settled(world) == (UNDONE, CUT_OFF)
-    assert world.commands.words() == runs
-    assert ended == ["one"]
+ALL = ["do one", "do two", "do three"]
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "runs"),
+    ("plan", "outcomes", "end", "runs"),
     [
-        ([GOOD, GOOD], ["do three", "do four"]),
-        ([GOOD, GOOD, BEGAN], ["do three", "do four"]),
-        ([GOOD, GOOD, BAD], ["do three", "do four"]),
-        ([GOOD, GOOD, GOOD], ["do four"]),
-        ([GOOD, GOOD, GOOD, BEGAN], ["do four"]),
-        ([GOOD, GOOD, GOOD, GOOD], []),
+        # What was not made whole is taken back, newest first, and twice.
+        (CREATE, [], (UNDONE, CUT_OFF), []),
+        (CREATE, [BEGAN], (UNDONE, CUT_OFF), ONE + ONE),
+        (CREATE, [BAD], (UNDONE, CUT_OFF), ONE + ONE),
+        (CREATE, [GOOD], (UNDONE, CUT_OFF), ONE + ONE),
+        (CREATE, [GOOD, BEGAN], (UNDONE, CUT_OFF), TWO + TWO),
+        (CREATE, [GOOD, BAD], (UNDONE, CUT_OFF), TWO + TWO),
+        # A create that made all is finished.
+        (CREATE, [GOOD, GOOD], (DONE, None), ["do three", "do four"]),
+        (CREATE, [GOOD, GOOD, BEGAN], (DONE, None), ["do three", "do four"]),
+        (CREATE, [GOOD, GOOD, BAD], (DONE, None), ["do three", "do four"]),
+        (CREATE, [GOOD, GOOD, GOOD], (DONE, None), ["do four"]),
+        (CREATE, [GOOD, GOOD, GOOD, BEGAN], (DONE, None), ["do four"]),
+        (CREATE, [GOOD, GOOD, GOOD, GOOD], (DONE, None), []),
+        # A delete is carried on from the first step that is not known to have succeeded.
+        (DELETE, [], (DONE, None), ALL),
+        (DELETE, [BEGAN], (DONE, None), ALL),
+        (DELETE, [BAD], (DONE, None), ALL),
+        (DELETE, [GOOD], (DONE, None), ALL[1:]),
+        (DELETE, [GOOD, BEGAN], (DONE, None), ALL[1:]),
+        (DELETE, [GOOD, GOOD, BAD], (DONE, None), ALL[2:]),
+        (DELETE, [GOOD, GOOD, GOOD], (DONE, None), []),
     ],
 )
-def test_a_create_that_made_all_is_finished(
-    world: World, ended: list[str], outcomes: list[Outcome | None], runs: list[str]
+def test_what_was_cut_off_is_taken_back_or_finished(
+    world: World,
+    ended: list[str],
+    plan: Plan,
+    outcomes: list[Outcome | None],
+    end: tuple[str, object],
+    runs: list[str],
 ) -> None:
-    write(world.journal, CREATE, outcomes)
-    assert settled(world) == (DONE, None)
+    write(world.journal, plan, outcomes)
+    assert settled(world) == end
     assert world.commands.words() == runs
     assert ended == ["one"]
 
@@ -142,28 +145,6 @@ def test_what_its_client_was_told_stays(world: World) -> None:
     write(world.journal, CREATE, [GOOD, BAD], [BAD])
     world.journal.end("one", UNSETTLED, {"detail": "do failed: no"})
     assert settled(world) == (UNDONE, {"detail": "do failed: no"})
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "runs"),
-    [
-        ([], ["do one", "do two", "do three"]),
-        ([BEGAN], ["do one", "do two", "do three"]),
-        ([BAD], ["do one", "do two", "do three"]),
-        ([GOOD], ["do two", "do three"]),
-        ([GOOD, BEGAN], ["do two", "do three"]),
-        ([GOOD, GOOD, BAD], ["do three"]),
-        ([GOOD, GOOD, GOOD], []),
-    ],
-)
-def test_a_delete_is_carried_on(
-    world: World, ended: list[str], outcomes: list[Outcome | None], runs: list[str]
-) -> None:
-    """From the first step that is not known to have succeeded."""
-    write(world.journal, DELETE, outcomes)
-    assert settled(world) == (DONE, None)
-    assert world.commands.words() == runs
-    assert ended == ["one"]
 
 
 def test_what_recovery_runs_is_written_down(world: World) -> None:

@@ -50,6 +50,15 @@ def fails_until(world: World, line: str) -> threading.Event:
     return works
 
 
+def hands_over(world: World, error: type[Exception]) -> None:
+    """A create that fails, of which the settler is told as it is in the agent."""
+    steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
+    executor = Executor(steps, world.journal, world.locks, world.settler.add, lambda: None)
+    with pytest.raises(error):
+        executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
+    assert world.holder() == "one"
+
+
 def record(world: World) -> tuple[object, object]:
     found = world.journal.get("one")
     assert found is not None
@@ -113,11 +122,7 @@ def test_a_network_is_held_by_its_own_kind_of_name(world: World) -> None:
 def test_what_the_executor_could_not_take_back(world: World) -> None:
     works = fails_until(world, "undo one")
     world.commands.fails(Command(("do", "two")))
-    steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
-    executor = Executor(steps, world.journal, world.locks, world.settler.add, lambda: None)
-    with pytest.raises(CommandFailed):
-        executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
-    assert world.holder() == "one"
+    hands_over(world, CommandFailed)
     works.set()
     wait_until_settled(world)
     assert (record(world), world.holder()) == ((UNDONE, NO), None)
@@ -137,11 +142,7 @@ def test_what_the_executor_could_not_write_down(world: World, first: int, done: 
     broken = threading.Event()
     broken.set()
     world.journal.fails = lambda number: broken.is_set() and number >= first
-    steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
-    executor = Executor(steps, world.journal, world.locks, world.settler.add, lambda: None)
-    with pytest.raises(JournalFailed):
-        executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
-    assert world.holder() == "one"
+    hands_over(world, JournalFailed)
     broken.clear()
     wait_until_settled(world)
     assert (record(world), world.holder()) == ((UNDONE, CUT_OFF), None)
