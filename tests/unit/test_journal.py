@@ -49,6 +49,13 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal.sqlite", clock=Clock())
 
 
+def ran(step: int, argv: list[str], shell: str, stdin: str | None = None) -> dict[str, Any]:
+    """The row of a command of a step that has begun."""
+    ended = ("seconds", "exit_code", "ok", "stdout", "stderr", "error")
+    row = {"step": step, "undo": False, "argv": argv, "stdin": stdin, "shell": shell}
+    return {**row, "began": 1000.0, **dict.fromkeys(ended)}
+
+
 def test_a_whole_operation(journal: Journal) -> None:
     journal.begin("id", asked(), PLAN)
     first = journal.begin_step("id", 0, PLAN.steps[0].command, undo=False)
@@ -85,47 +92,22 @@ def test_a_whole_operation(journal: Journal) -> None:
         "plan": PLAN.to_json(),
         "commands": [
             {
-                "step": 0,
-                "undo": False,
-                "argv": ["one", "it's"],
-                "stdin": "text\n",
-                "shell": "one 'it'\"'\"'s' <<'EOF'\ntext\nEOF",
-                "began": 1000.0,
+                **ran(0, ["one", "it's"], "one 'it'\"'\"'s' <<'EOF'\ntext\nEOF", "text\n"),
                 "seconds": 0.5,
                 "exit_code": 0,
                 "ok": True,
                 "stdout": "out",
                 "stderr": "err",
-                "error": None,
             },
             {
-                "step": 1,
-                "undo": False,
-                "argv": ["two"],
-                "stdin": None,
-                "shell": "two",
-                "began": 1000.0,
+                **ran(1, ["two"], "two"),
                 "seconds": 0.25,
-                "exit_code": None,
                 "ok": False,
                 "stdout": "",
                 "stderr": "",
                 "error": "it was killed",
             },
-            {
-                "step": 0,
-                "undo": True,
-                "argv": ["undo one"],
-                "stdin": None,
-                "shell": "'undo one'",
-                "began": 1000.0,
-                "seconds": None,
-                "exit_code": None,
-                "ok": None,
-                "stdout": None,
-                "stderr": None,
-                "error": None,
-            },
+            {**ran(0, ["undo one"], "'undo one'"), "undo": True},
         ],
     }
     assert journal.unfinished() == ["id"]

@@ -258,23 +258,13 @@ def test_every_thread_gets_its_own_answer(stage: Stage) -> None:
     assert answers == [f"answer-{number}\n" for number in range(400)]
 
 
-def test_while_all_are_busy_a_virsh_of_its_own_answers(stage: Stage) -> None:
+def test_while_all_are_busy_a_virsh_of_its_own_answers_until_an_interrupt(stage: Stage) -> None:
     kept = stage.start(dataclasses.replace(CONFIG, warm_virsh=1))
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(kept.run, batch("hang x"))
         wait_until(lambda: bool(stage.told("hanging")))
         assert stage.ask("say x") == "x\n"
         assert stage.told("starts") == ["kept", "once"]
-        stage.runner.interrupt()
-        with pytest.raises(Interrupted):
-            hanging.result()
-
-
-def test_an_interrupt_ends_what_is_asked_now(stage: Stage) -> None:
-    kept = stage.start()
-    with ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(kept.run, batch("hang x"))
-        wait_until(lambda: bool(stage.told("hanging")))
         stage.runner.interrupt()
         with pytest.raises(Interrupted) as caught:
             hanging.result()

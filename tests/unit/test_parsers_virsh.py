@@ -12,27 +12,93 @@ from agent.errors import InvalidOutput
 from agent.tools.parsers import virsh as read
 
 from .recorded import Read, batch_outputs, recorded, virsh, virsh_error
+from .web import ODD, uuid
 
-ODD = "fixture: 'single' \"double\" żółw"
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
 
 
-def test_domains() -> None:
-    assert read.uuid_names(virsh("list")) == {
-        "00000000-0000-4000-8000-000000000001": "fixture.example.com",
-        "00000000-0000-4000-8000-000000000002": "fixture-netboot",
-        "00000000-0000-4000-8000-000000000004": "  fixture  spaces ",
-        "00000000-0000-4000-8000-000000000003": ODD,
-    }
+WHOLE: list[tuple[Callable[[str], Any], str, Any]] = [
+    (
+        read.uuid_names,
+        "list",
+        {
+            uuid(1): "fixture.example.com",
+            uuid(2): "fixture-netboot",
+            uuid(4): "  fixture  spaces ",
+            uuid(3): ODD,
+        },
+    ),
+    (
+        read.domain_states,
+        "domstats-state",
+        {
+            "  fixture  spaces ": "shut off",
+            ODD: "shut off",
+            "fixture.example.com": "running",
+            "fixture-netboot": "running",
+        },
+    ),
+    (
+        read.uuids,
+        "net-list-uuid",
+        [
+            uuid(14),
+            uuid(15),
+            uuid(12),
+            uuid(13),
+            uuid(11),
+        ],
+    ),
+    (
+        read.volumes,
+        "vol-list",
+        [
+            "  fixture  spaces ",
+            "a.iso",
+            "fixture.example.com.0.qcow2",
+            "fixture.example.com.1.qcow2",
+            f"{ODD}.qcow2",
+            "overlay.qcow2",
+            "漢字.img",
+        ],
+    ),
+    (
+        read.key_values,
+        "dominfo-off",
+        {
+            "Id": "-",
+            "Name": ODD,
+            "UUID": uuid(3),
+            "OS Type": "hvm",
+            "State": "shut off",
+            "CPU(s)": "2",
+            "Max memory": "16384 KiB",
+            "Used memory": "16384 KiB",
+            "Persistent": "yes",
+            "Autostart": "enable",
+            "Managed save": "no",
+            "Security model": "none",
+            "Security DOI": "0",
+        },
+    ),
+    (
+        read.names,
+        "net-list-all",
+        ["fixture-nat", "fixture-transient", "fixture-untagged", ODD, "fixture: żółw"],
+    ),
+    (read.names, "net-list-active", ["fixture-transient", "fixture-untagged", "fixture: żółw"]),
+    (read.names, "net-list-autostart", ["fixture: żółw"]),
+    (read.names, "net-list-persistent", ["fixture-nat", "fixture-untagged", ODD, "fixture: żółw"]),
+    (read.disk_capacities, "domstats-block-running", {"sda": 1 << 30, "sdb": 1 << 30}),
+    (read.disk_capacities, "domstats-block-netboot", {}),
+    (read.disk_capacities, "domstats-block-off", {"sda": 1 << 30, "sdc": 2048}),
+    (read.disk_capacities, "domstats-block-spaces", {}),
+]
 
 
-def test_states_of_domains() -> None:
-    assert read.domain_states(virsh("domstats-state")) == {
-        "  fixture  spaces ": "shut off",
-        ODD: "shut off",
-        "fixture.example.com": "running",
-        "fixture-netboot": "running",
-    }
+@pytest.mark.parametrize(("parse", "case", "value"), WHOLE)
+def test_recorded_output(parse: Callable[[str], Any], case: str, value: Any) -> None:
+    assert parse(virsh(case)) == value
 
 
 @pytest.mark.parametrize(("number", "word"), list(enumerate(read.STATES)))
@@ -44,61 +110,10 @@ def test_a_domain_without_a_state_has_none() -> None:
     assert read.domain_states("Domain: 'a'\n\nDomain: 'b'\n  state.state=1\n") == {"b": "running"}
 
 
-@pytest.mark.parametrize(
-    ("case", "names"),
-    [
-        (
-            "net-list-all",
-            ["fixture-nat", "fixture-transient", "fixture-untagged", ODD, "fixture: żółw"],
-        ),
-        ("net-list-active", ["fixture-transient", "fixture-untagged", "fixture: żółw"]),
-        ("net-list-autostart", ["fixture: żółw"]),
-        ("net-list-persistent", ["fixture-nat", "fixture-untagged", ODD, "fixture: żółw"]),
-    ],
-)
-def test_networks(case: str, names: list[str]) -> None:
-    assert read.names(virsh(case)) == names
-
-
-def test_uuids_of_networks() -> None:
-    assert read.uuids(virsh("net-list-uuid")) == [
-        "00000000-0000-4000-8000-000000000014",
-        "00000000-0000-4000-8000-000000000015",
-        "00000000-0000-4000-8000-000000000012",
-        "00000000-0000-4000-8000-000000000013",
-        "00000000-0000-4000-8000-000000000011",
-    ]
-
-
 def test_ports_of_a_network() -> None:
     heading, rule, *ports = virsh("net-port-list").split()
     assert (heading, set(rule), len(ports)) == ("UUID", {"-"}, 2)
     assert read.port_uuids(virsh("net-port-list")) == ports
-
-
-@pytest.mark.parametrize(
-    ("case", "capacities"),
-    [
-        ("running", {"sda": 1 << 30, "sdb": 1 << 30}),
-        ("netboot", {}),
-        ("off", {"sda": 1 << 30, "sdc": 2048}),
-        ("spaces", {}),
-    ],
-)
-def test_capacities_of_disks(case: str, capacities: dict[str, int]) -> None:
-    assert read.disk_capacities(virsh(f"domstats-block-{case}")) == capacities
-
-
-def test_volumes() -> None:
-    assert read.volumes(virsh("vol-list")) == [
-        "  fixture  spaces ",
-        "a.iso",
-        "fixture.example.com.0.qcow2",
-        "fixture.example.com.1.qcow2",
-        f"{ODD}.qcow2",
-        "overlay.qcow2",
-        "漢字.img",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -114,24 +129,6 @@ def test_volumes() -> None:
 )
 def test_a_volume_is_told_from_its_path(row: str, name: str) -> None:
     assert read.volumes(f" Name   Path\n-----\n{row}\n\n") == [name]
-
-
-def test_what_is_told_of_a_domain() -> None:
-    assert read.key_values(virsh("dominfo-off")) == {
-        "Id": "-",
-        "Name": ODD,
-        "UUID": "00000000-0000-4000-8000-000000000003",
-        "OS Type": "hvm",
-        "State": "shut off",
-        "CPU(s)": "2",
-        "Max memory": "16384 KiB",
-        "Used memory": "16384 KiB",
-        "Persistent": "yes",
-        "Autostart": "enable",
-        "Managed save": "no",
-        "Security model": "none",
-        "Security DOI": "0",
-    }
 
 
 def test_memory_of_the_hypervisor() -> None:

@@ -23,10 +23,33 @@ def runner() -> Runner:
     return Runner({"": 20.0})
 
 
-def test_outputs_and_exit_code(runner: Runner) -> None:
-    result = runner.run(("sh", "-c", "echo out; echo err >&2; exit 3"))
-    assert (result.argv[0], result.exit_code) == ("sh", 3)
-    assert (result.stdout, result.stderr) == ("out\n", "err\n")
+MANY = "żółw\n" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("argv", "stdin", "outcome"),
+    [
+        (("sh", "-c", "echo out; echo err >&2; exit 3"), None, (3, "out\n", "err\n")),
+        (("sh", "-c", "kill -KILL $$"), None, (-signal.SIGKILL, "", "")),
+        (("cat",), MANY, (0, MANY, "")),
+        (("cat",), None, (0, "", "")),
+        (("cat",), "", (0, "", "")),
+        # Nobody reads it, which is no failure.
+        (("true",), "x" * 1_000_000, (0, "", "")),
+        # It is not UTF-8.
+        (("printf", r"a\377b\n"), None, (0, "a\ufffdb\n", "")),
+        # Arguments pass through no shell.
+        (("printf", "%s", "$HOME; `id` 'a'"), None, (0, "$HOME; `id` 'a'", "")),
+        (("pwd",), None, (0, "/\n", "")),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_a_command_gets_and_what_comes_of_it(
+    runner: Runner, argv: tuple[str, ...], stdin: str | None, outcome: tuple[int, str, str]
+) -> None:
+    result = runner.run(argv, stdin)
+    assert (result.exit_code, result.stdout, result.stderr) == outcome
+    assert result.argv == argv
 
 
 def test_output_to_a_file_is_there_before_the_end(runner: Runner, tmp_path: Path) -> None:
@@ -40,34 +63,6 @@ def test_output_to_a_file_is_there_before_the_end(runner: Runner, tmp_path: Path
         seen.touch()
         result = ran.result(60)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "one\na\ufffdb", "e\n")
-
-
-def test_an_end_by_a_signal_is_a_negative_exit_code(runner: Runner) -> None:
-    assert runner.run(("sh", "-c", "kill -KILL $$")).exit_code == -signal.SIGKILL
-
-
-def test_stdin_is_given_and_closed(runner: Runner) -> None:
-    text = "żółw\n" * 100_000
-    assert runner.run(("cat",), text).stdout == text
-
-
-@pytest.mark.parametrize("stdin", [None, ""])
-def test_stdin_is_empty(runner: Runner, stdin: str | None) -> None:
-    result = runner.run(("cat",), stdin)
-    assert (result.exit_code, result.stdout) == (0, "")
-
-
-def test_stdin_that_nobody_reads_is_no_failure(runner: Runner) -> None:
-    assert runner.run(("true",), "x" * 1_000_000).exit_code == 0
-
-
-def test_output_that_is_not_utf_8(runner: Runner) -> None:
-    result = runner.run(("printf", r"a\377b\n"))
-    assert result.stdout == "a\ufffdb\n"
-
-
-def test_arguments_pass_through_no_shell(runner: Runner) -> None:
-    assert runner.run(("printf", "%s", "$HOME; `id` 'a'")).stdout == "$HOME; `id` 'a'"
 
 
 def test_the_environment(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,10 +100,6 @@ def test_a_search_path_where_there_is_none(runner: Runner, monkeypatch: pytest.M
     monkeypatch.delenv("PATH")
     path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     assert path in runner.run(("/usr/bin/env",)).stdout.splitlines()
-
-
-def test_the_working_folder(runner: Runner) -> None:
-    assert runner.run(("pwd",)).stdout == "/\n"
 
 
 def test_a_tool_that_is_missing(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
 
 import pytest
 
@@ -15,28 +14,22 @@ from agent.operations import trace
 from .test_run import wait_until
 
 
-class Reading(NamedTuple):
-    """One read that has begun, and how it ends."""
-
-    ends: "Future[str]"
-
-
 class Reads:
     """Reads that end when, and as, the test says."""
 
     def __init__(self) -> None:
-        self.begun: list[Reading] = []
+        self.begun: list[Future[str]] = []
         self.at_once = 0
         self._lock = threading.Lock()
 
     def __call__(self) -> str:
-        reading = Reading(Future())
+        reading: Future[str] = Future()
         with self._lock:
             self.at_once += 1
             assert self.at_once == 1
             self.begun.append(reading)
         try:
-            return reading.ends.result(60)
+            return reading.result(60)
         finally:
             with self._lock:
                 self.at_once -= 1
@@ -72,7 +65,7 @@ class Scene:
             assert came.acquire(timeout=60)
         return asked
 
-    def begun(self, count: int) -> Reading:
+    def begun(self, count: int) -> "Future[str]":
         """Wait until that many reads have begun in all; answers the last of them."""
         wait_until(lambda: len(self.reads.begun) >= count)
         assert len(self.reads.begun) == count
@@ -83,7 +76,7 @@ def test_one_request_is_one_read(pool: ThreadPoolExecutor) -> None:
     scene = Scene(pool)
     for number in (1, 2, 3):
         (asked,) = scene.ask()
-        scene.begun(number).ends.set_result(f"read {number}")
+        scene.begun(number).set_result(f"read {number}")
         assert asked.result(60) == f"read {number}"
 
 
@@ -93,9 +86,9 @@ def test_a_request_in_the_middle_of_a_read_gets_the_next(pool: ThreadPoolExecuto
     reading = scene.begun(1)
     (second,) = scene.ask()
     assert not second.done()
-    reading.ends.set_result("old")
+    reading.set_result("old")
     assert first.result(60) == "old"
-    scene.begun(2).ends.set_result("new")
+    scene.begun(2).set_result("new")
     assert second.result(60) == "new"
 
 
@@ -125,13 +118,13 @@ def test_a_hundred_requests_are_a_few_reads(pool: ThreadPoolExecutor) -> None:
     others = scene.ask(99)
     # Each of them has the lock to itself for a moment, and then waits for the second read.
     wait_until(lambda: scene._shared._next is not None)
-    reading.ends.set_result("old")
+    reading.set_result("old")
     assert first.result(60) == "old"
     # A thread that was slow to come has the third.
     for number in (1, 2):
         wait_until(lambda n=number: len(scene.reads.begun) > n or all(o.done() for o in others))
         for late in scene.reads.begun[number:]:
-            late.ends.set_result("new")
+            late.set_result("new")
     assert {other.result(60) for other in others} == {"new"}
 
 
@@ -142,9 +135,9 @@ def test_an_error_is_shared(pool: ThreadPoolExecutor) -> None:
     others = scene.ask(2)
     wait_until(lambda: scene._shared._next is not None)
     told = CommandFailed(("virsh", "x"), 1, "error: no\n")
-    reading.ends.set_exception(told)
+    reading.set_exception(told)
     second = CommandFailed(("virsh", "y"), 1, "error: nor this\n")
-    scene.begun(2).ends.set_exception(second)
+    scene.begun(2).set_exception(second)
     assert first.exception(60) is told
     assert [other.exception(60) for other in others] == [second] * 2
 
@@ -152,10 +145,10 @@ def test_an_error_is_shared(pool: ThreadPoolExecutor) -> None:
 def test_an_error_is_not_kept(pool: ThreadPoolExecutor) -> None:
     scene = Scene(pool)
     (first,) = scene.ask()
-    scene.begun(1).ends.set_exception(NotFound("there is none"))
+    scene.begun(1).set_exception(NotFound("there is none"))
     assert isinstance(first.exception(60), NotFound)
     (second,) = scene.ask()
-    scene.begun(2).ends.set_result("there is one")
+    scene.begun(2).set_result("there is one")
     assert second.result(60) == "there is one"
 
 
@@ -173,14 +166,14 @@ def test_a_read_that_hangs_leaves_threads_to_others(pool: ThreadPoolExecutor) ->
     # By now it is known to be slow.
     (late,) = scene.ask()
     assert isinstance(late.exception(60), TooMany)
-    reading.ends.set_result("old")
+    reading.set_result("old")
     assert first.result(60) == "old"
-    scene.begun(2).ends.set_result("new")
+    scene.begun(2).set_result("new")
     assert second.result(60) == "new"
     assert {other.result(60) for other in others if other not in refused} == {"new"}
     # And their places are free again.
     again = scene.ask(1)
-    scene.begun(3).ends.set_result("newest")
+    scene.begun(3).set_result("newest")
     assert again[0].result(60) == "newest"
 
 
@@ -205,8 +198,8 @@ def test_a_request_knows_whose_read_it_shares() -> None:
 
     def all_are_answered() -> bool:
         for reading in reads.begun:
-            if not reading.ends.done():
-                reading.ends.set_result("rows")
+            if not reading.done():
+                reading.set_result("rows")
         return not any(thread.is_alive() for thread in threads)
 
     wait_until(all_are_answered)

@@ -62,24 +62,23 @@ def test_a_trial_that_runs(fp: FakeProcess, auto: VirtType) -> None:
     assert given == [XML.encode()]
 
 
-def test_a_trial_that_fails(fp: FakeProcess, auto: VirtType) -> None:
-    expect(fp, "trial-fails", returncode=1)
-    assert [auto(), auto()] == ["qemu", "qemu"]
+CREATED = "Domain 'agent-trial' created from /dev/stdin\n\n"
 
 
 @pytest.mark.parametrize(
-    "stdout",
+    "outcome",
     [
-        "Domain 'agent-trial' created from /dev/stdin\n\nshut off (crashed)\n\n",
-        "Domain 'agent-trial' created from /dev/stdin\n\npaused (starting up)\n\n",
-        "",
+        {"case": "trial-fails", "returncode": 1},
+        {"stdout": f"{CREATED}shut off (crashed)\n\n"},
+        {"stdout": f"{CREATED}paused (starting up)\n\n"},
+        {"stdout": ""},
     ],
 )
-def test_a_machine_that_does_not_go_on_running(
-    fp: FakeProcess, auto: VirtType, stdout: str
+def test_a_machine_that_does_not_run(
+    fp: FakeProcess, auto: VirtType, outcome: dict[str, Any]
 ) -> None:
-    expect(fp, stdout=stdout)
-    assert auto() == "qemu"
+    expect(fp, **outcome)
+    assert [auto(), auto()] == ["qemu", "qemu"]
 
 
 def test_libvirt_out_of_reach_settles_nothing(fp: FakeProcess, auto: VirtType) -> None:
