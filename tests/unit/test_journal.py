@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -295,17 +296,20 @@ def test_what_was_written_survives_sigkill(tmp_path: Path) -> None:
     assert sqlite3.connect(path).execute("pragma integrity_check").fetchone() == ("ok",)
 
 
+def see_that_it_is_unusable(use: Callable[[], object], path: Path, why: str) -> None:
+    with pytest.raises(JournalFailed) as caught:
+        use()
+    assert caught.value.detail == (
+        f"the journal {path} cannot be used: {why}; no change is made without it"
+    )
+
+
 def test_a_damaged_file_is_named_and_tried_again(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     journal = Journal(path)
     for use in (journal.check, journal.find, lambda: journal.begin("id", asked(), PLAN)):
-        with pytest.raises(JournalFailed) as caught:
-            use()
-        assert caught.value.detail == (
-            f"the journal {path} cannot be used: file is not a database;"
-            " no change is made without it"
-        )
+        see_that_it_is_unusable(use, path, "file is not a database")
     path.unlink()
     journal.check()
     assert journal.find() == []
@@ -329,12 +333,7 @@ def test_a_full_disk_leaves_no_half_operation(journal: Journal) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "no" / "journal.sqlite"
-    with pytest.raises(JournalFailed) as caught:
-        Journal(path).check()
-    assert caught.value.detail == (
-        f"the journal {path} cannot be used: unable to open database file;"
-        " no change is made without it"
-    )
+    see_that_it_is_unusable(Journal(path).check, path, "unable to open database file")
 
 
 @settings(max_examples=100, deadline=None)

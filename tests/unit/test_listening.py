@@ -23,6 +23,13 @@ def config(path: Path, **more: str) -> Config:
     return Config(listen=f"unix:{path}", **more)
 
 
+def refusal(settings: Config) -> str:
+    """Why the agent cannot listen."""
+    with pytest.raises(ConfigError) as caught, listening(settings):
+        pass
+    return caught.value.detail
+
+
 @pytest.mark.parametrize("mode", ["0660", "600", "0666"])
 def test_its_file(path: Path, mode: str) -> None:
     with listening(config(path, socket_mode=mode)):
@@ -57,9 +64,9 @@ def test_its_group(path: Path) -> None:
 
 
 def test_a_group_that_is_not_there(path: Path) -> None:
-    with pytest.raises(ConfigError) as caught, listening(config(path, socket_group="no such")):
-        pass
-    assert caught.value.detail == "socket_group: there is no group 'no such'"
+    assert (
+        refusal(config(path, socket_group="no such")) == "socket_group: there is no group 'no such'"
+    )
     assert not path.exists()
 
 
@@ -85,19 +92,16 @@ def test_the_socket_of_a_server_that_lives_is_left_alone(
             each.setblocking(False)
             each.connect_ex(str(path))
         inode = path.stat().st_ino
-        with pytest.raises(ConfigError) as caught, listening(config(path)):
-            pass
+        detail = refusal(config(path))
         for each in waiting:
             each.close()
-    assert caught.value.detail == f"listen: unix:{path}: another server listens there"
+    assert detail == f"listen: unix:{path}: another server listens there"
     assert path.stat().st_ino == inode
 
 
 def test_a_file_in_its_place_is_left_alone(path: Path) -> None:
     path.write_text("kept")
-    with pytest.raises(ConfigError) as caught, listening(config(path)):
-        pass
-    assert caught.value.detail == f"listen: unix:{path}: there is a file, which is no socket"
+    assert refusal(config(path)) == f"listen: unix:{path}: there is a file, which is no socket"
     assert path.read_text() == "kept"
 
 
@@ -110,9 +114,7 @@ def test_what_somebody_else_has_put_in_its_place_is_left_alone(path: Path) -> No
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "no" / "agent.sock"
-    with pytest.raises(ConfigError) as caught, listening(config(path)):
-        pass
-    assert caught.value.detail == f"listen: unix:{path}: No such file or directory"
+    assert refusal(config(path)) == f"listen: unix:{path}: No such file or directory"
 
 
 def test_what_can_be_tried_on_a_unix_socket(tmp_path: Path) -> None:

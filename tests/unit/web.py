@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import falcon.inspect
 import falcon.testing
 from pytest_subprocess import FakeProcess
 
@@ -85,6 +86,15 @@ class Agent:
         answer = self._client.simulate_request(method, path, **{"host": "localhost", **more})
         see_that_it_conforms(method, path, answer)
         return answer
+
+    def routes(self) -> set[tuple[str, str]]:
+        """The method and the path of all that is served."""
+        return {
+            (method.method, route.path)
+            for route in falcon.inspect.inspect_app(self.app).routes
+            for method in route.methods
+            if not method.internal
+        }
 
     def reads(self, *reads: Read) -> None:
         """Expect one virsh that carries these reads out."""
