@@ -120,10 +120,6 @@ def test_the_agent_itself_is_no_leftover(operation: str) -> None:
     assert done.stdout == "[]\n"
 
 
-def test_nothing_is_left(operation: str) -> None:
-    assert leftovers.end(operation) == []
-
-
 def test_what_a_dead_virt_install_fetched_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
