@@ -97,7 +97,7 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
             _log.info("ready: answers at %s", config.listen)
             systemd.ready()
             server.run()
-        agent.settler.close()
+        agent.recovery.close()
         agent.installs.close()
         agent.kept_virsh.close()
         agent.journal.close()
@@ -156,7 +156,7 @@ def _settle(agent: Agent) -> None:
 def _settle_all(agent: Agent) -> None:
     while True:
         try:
-            agent.settler.start()
+            agent.recovery.start()
             agent.installs.start()
         except JournalFailed as error:
             # While it cannot say what was cut off, nothing may be made of any name.
