@@ -2,21 +2,57 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from agent.access import tokens
-from agent.config import Config
+from agent.cli.command import Commands, add_command, add_group, settings
 from agent.errors import ConfigError
 
 
-def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
-    """Make a token, list them, or revoke one."""
-    setting = read_config().tokens_file
-    if not setting:
+def add_to(commands: Commands) -> None:
+    """Add this subcommand."""
+    actions = add_group(
+        commands,
+        "token",
+        "manage the tokens of clients",
+        "Manages the tokens of clients: `add`, `list` and `revoke`. A running agent applies a"
+        " change at the next request.",
+        "token add ci --config agent.toml",
+    )
+    add = add_command(
+        actions,
+        "add",
+        "make a token and print it, once",
+        _run,
+        more="The settings' tokens_file keeps a hash of it.",
+        example="token add grafana --read-only --config agent.toml",
+    )
+    add.add_argument("name", metavar="NAME", help="whose it is, for the log and the journal")
+    add.add_argument("--read-only", action="store_true", help="it may GET and change nothing")
+    add_command(
+        actions,
+        "list",
+        "list the tokens' names and rights",
+        _run,
+        example="token list --config agent.toml",
+    )
+    revoke = add_command(
+        actions,
+        "revoke",
+        "revoke a token",
+        _run,
+        more="It is refused from the next request on.",
+        example="token revoke ci --config agent.toml",
+    )
+    revoke.add_argument("name", metavar="NAME", help="as `token list` has it")
+
+
+def _run(args: argparse.Namespace) -> int:
+    path = settings(args).tokens_file
+    if not path:
         raise ConfigError("tokens_file: it is not set; --config names the settings that do")
     # The file itself is replaced, and not a link to it.
-    file = Path(setting).resolve()
+    file = Path(path).resolve()
     match args.action:
         case "add":
             # Alone on stdout, so that a script can take it from there.
@@ -25,11 +61,11 @@ def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
         case "revoke":
             tokens.revoke(file, args.name)
         case _:
-            _list(tokens.read(file))
+            _print(tokens.read(file))
     return 0
 
 
-def _list(found: tuple[tokens.Token, ...]) -> None:
+def _print(found: tuple[tokens.Token, ...]) -> None:
     """Print the name and the rights of every token."""
     width = max((len(token.name) for token in found), default=0)
     for token in found:

@@ -45,8 +45,8 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
     log: changed with its settings. read_again: reads the settings anew on SIGHUP; None for a
     SIGHUP that is a SIGTERM.
     A thread may be left whose command hangs: it must not hold the process up.
-    Raises ConfigError when the state folder or the address cannot be had, or everybody could
-    come in.
+    Raises ConfigError when the state folder or the address cannot be had, or when anybody on the
+    network could use the agent.
     """
     require_authentication(config)
     agent = build(config)
