@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.config import Config
-from agent.hypervisor.facts import NetworkRow
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.networks import no_network
 from agent.operations.locks import Claim
@@ -31,7 +30,7 @@ class Networks:
 
     def list(self) -> list[dict[str, str]]:
         """Every network: name, state, autostart, persistent."""
-        return [_shown(row) for row in self._hypervisor.networks.rows()]
+        return [row._asdict() for row in self._hypervisor.networks.rows()]
 
     def show(self, name: str) -> dict[str, Any]:
         """One network with its details; raises NotFound."""
@@ -40,7 +39,7 @@ class Networks:
             raise no_network(name)
         network = self._definition(name)
         return {
-            **_shown(rows[0]),
+            **rows[0]._asdict(),
             "id": network.uuid,
             "bridge": network.bridge,
             "vlan": network.vlan,
@@ -79,12 +78,3 @@ class Networks:
             if network.name == name:
                 return network
         raise no_network(name)
-
-
-def _shown(row: NetworkRow) -> dict[str, str]:
-    return {
-        "name": row.name,
-        "state": "active" if row.active else "inactive",
-        "autostart": "yes" if row.autostart else "no",
-        "persistent": "yes" if row.persistent else "no",
-    }

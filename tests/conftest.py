@@ -20,8 +20,3 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the plans that come out into tests/golden; read the difference before a commit",
     )
-    parser.addoption(
-        "--cold",
-        action="store_true",
-        help="end-to-end tests: agents start a virsh for each read, and keep none",
-    )

@@ -35,14 +35,9 @@ class Finding:
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    check = add_command(
-        commands,
-        "check",
-        "say whether this machine has what the agent needs",
-        _check,
-        more="Exits with 1 when something has failed. Starts, and ends, one empty trial machine.",
-        example="check --json",
-    )
+    does = "say whether this machine has what the agent needs"
+    more = "Exits with 1 when something has failed. Starts, and ends, one empty trial machine."
+    check = add_command(commands, "check", does, more, "check --json", _check)
     check.add_argument("--json", action="store_true", help="for a program to read")
 
 

@@ -18,34 +18,20 @@ _FOLLOW_SECONDS = 1.0
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    actions = add_group(
-        commands,
-        "journal",
-        "say what the agent did",
-        "Says what the agent did: `list`, or `show` of one operation.",
-        "journal list --host ns.example.com --follow",
-    )
-    listed = add_command(
-        actions,
-        "list",
-        "list operations, the newest last",
-        _list,
-        more="Columns: number, time, status, steps done, what it does, id.",
-        example="journal list --status undone --limit 5",
-    )
+    does = "say what the agent did: list operations, or show one"
+    actions = add_group(commands, "journal", does, "journal list --host ns.example.com --follow")
+    does = "list operations, the newest last"
+    more = "Columns: number, time, status, steps done, what it does, id."
+    example = "journal list --status undone --limit 5"
+    listed = add_command(actions, "list", does, more, example, _list)
     listed.add_argument("--host", help="only this host's")
     listed.add_argument("--network", help="only this network's")
     listed.add_argument("--status", choices=STATUSES, help="only those of this status")
     listed.add_argument("--limit", type=_count, default=50, metavar="N", help="at most (50)")
     listed.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
     listed.add_argument("--json", action="store_true", help="an object a line")
-    shown = add_command(
-        actions,
-        "show",
-        "show one operation: what was asked, every command, how it ended",
-        _show,
-        example="journal show 12 --script > replay.sh",
-    )
+    does = "show one operation: what was asked, every command, how it ended"
+    shown = add_command(actions, "show", does, "", "journal show 12 --script > replay.sh", _show)
     shown.add_argument("operation", metavar="OPERATION", help="its id, or its number")
     shown.add_argument("--script", action="store_true", help="its plan as a shell script")
     shown.add_argument("--json", action="store_true", help="for a program to read")

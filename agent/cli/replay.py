@@ -1,6 +1,7 @@
 """`python -m agent replay`: runs an operation's commands again, in the terminal."""
 
 import argparse
+import os
 
 from agent.cli.command import Commands, add_command
 from agent.cli.journal import find, open_journal
@@ -14,15 +15,9 @@ from agent.tools.command import Command
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    replay = add_command(
-        commands,
-        "replay",
-        "run an operation's commands again, here in the terminal",
-        _replay,
-        more="Shows the commands, asks, and runs them. When one fails, what was made is taken"
-        " back.",
-        example="replay 12 --from 2",
-    )
+    does = "run an operation's commands again, here in the terminal"
+    more = "Shows the commands, asks, and runs them. When one fails, what was made is taken back."
+    replay = add_command(commands, "replay", does, more, "replay 12 --from 2", _replay)
     replay.add_argument("operation", metavar="OPERATION", help="its id, or its number")
     replay.add_argument("--yes", action="store_true", help="do not ask")
     replay.add_argument(
@@ -47,6 +42,8 @@ def _replay(args: argparse.Namespace) -> int:
             f"operation {found['id']} is {found['status']}: the agent settles it, and would take"
             " back what is replayed now"
         )
+    if plan.once is not None and os.path.exists(plan.once) and not args.print:
+        raise InUse(f"{plan.once} is there: operation {found['id']} has been carried out already")
     if args.print:
         print(operation_script(found, first), end="")
         return 0

@@ -9,14 +9,8 @@ from agent.cli.command import Commands, add_command, settings
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    serve = add_command(
-        commands,
-        "serve",
-        "answer requests until SIGTERM or Ctrl-C",
-        _serve,
-        more="Sets nothing up: scripts/serve does, and then runs this.",
-        example="serve --listen 127.0.0.1:8420",
-    )
+    does, more = "answer requests until SIGTERM or Ctrl-C", "scripts/serve sets up what it needs."
+    serve = add_command(commands, "serve", does, more, "serve --listen 127.0.0.1:8420", _serve)
     serve.add_argument("--listen", metavar="ADDRESS:PORT", help="where to answer; or unix:/PATH")
 
 

@@ -11,39 +11,17 @@ from agent.errors import ConfigError
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    actions = add_group(
-        commands,
-        "token",
-        "manage the tokens of clients",
-        "Manages the tokens of clients: `add`, `list` and `revoke`. A running agent applies a"
-        " change at the next request.",
-        "token add ci --config agent.toml",
-    )
-    add = add_command(
-        actions,
-        "add",
-        "make a token and print it, once",
-        _run,
-        more="The settings' tokens_file keeps a hash of it.",
-        example="token add grafana --read-only --config agent.toml",
-    )
+    does = "make, list and revoke the tokens that clients authenticate with"
+    actions = add_group(commands, "token", does, "token add ci --config agent.toml")
+    does, more = "make a token and print it, once", "The settings' tokens_file keeps a hash of it."
+    example = "token add grafana --read-only --config FILE"
+    add = add_command(actions, "add", does, more, example, _run)
     add.add_argument("name", metavar="NAME", help="whose it is, for the log and the journal")
     add.add_argument("--read-only", action="store_true", help="it may GET and change nothing")
-    add_command(
-        actions,
-        "list",
-        "list the tokens' names and rights",
-        _run,
-        example="token list --config agent.toml",
-    )
-    revoke = add_command(
-        actions,
-        "revoke",
-        "revoke a token",
-        _run,
-        more="It is refused from the next request on.",
-        example="token revoke ci --config agent.toml",
-    )
+    does = "list the tokens' names and rights"
+    add_command(actions, "list", does, "", "token list --config FILE", _run)
+    does, more = "revoke a token", "A running agent refuses it from the next request on."
+    revoke = add_command(actions, "revoke", does, more, "token revoke ci --config FILE", _run)
     revoke.add_argument("name", metavar="NAME", help="as `token list` has it")
 
 

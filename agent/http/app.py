@@ -10,16 +10,14 @@ from agent.hosts import Hosts
 from agent.http import problems
 from agent.http.contract.document import document
 from agent.http.docs import manual
-from agent.http.health import Health
 from agent.http.metrics import Metrics
 from agent.http.middleware import BodyLimit, Head, RequestLog, json_lines
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
 from agent.http.resources.documentation import Docs, OpenApi
-from agent.http.resources.health import HealthCheck
+from agent.http.resources.health import Health
 from agent.http.resources.hosts import Host, HostList, Power
-from agent.http.resources.metrics import Scrape
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
 from agent.http.shared_reads import SharedRead
@@ -70,7 +68,7 @@ def create_app(
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))
-    app.add_route("/health", HealthCheck(health))
+    app.add_route("/health", health)
     contract = document(config)
     app.add_route("/openapi.json", OpenApi(contract))
     docs = Docs(contract, manual(manual_folder))
@@ -83,5 +81,5 @@ def create_app(
         lambda: len(health.unsettled()),
         lambda: len(journal.installs()),
     )
-    app.add_route("/metrics", Scrape(metrics))
+    app.add_route("/metrics", metrics)
     return app

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPMethod
 from typing import TypeVar
 
+import falcon
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
@@ -108,6 +109,11 @@ class Metrics(Collector):
         self._unsettled = unsettled
         self._installs = installs
         self._registry.register(self)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Return every metric as Prometheus reads them."""
+        resp.data, resp.content_type = self.exposition(req.accept)
+        resp.cache_control = ["no-store"]
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """The text that a scraper reads, and its content type. accept: the request's header."""

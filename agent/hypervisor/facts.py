@@ -64,14 +64,13 @@ class InstallLook:
     installing: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkRow:
-    """A network as `net-list` has it."""
+class NetworkRow(NamedTuple):
+    """A network as `net-list` has it: "active" or not, and "yes" or "no"."""
 
     name: str
-    active: bool
-    autostart: bool
-    persistent: bool
+    state: str
+    autostart: str
+    persistent: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,11 @@ class NetworkReads:
             )
         )
         return [
-            NetworkRow(name, name in active, name in autostart, name in persistent)
+            NetworkRow(
+                name,
+                "active" if name in active else "inactive",
+                *("yes" if name in those else "no" for those in (autostart, persistent)),
+            )
             for name in everything
         ]
 

@@ -9,7 +9,7 @@ from agent.errors import AlreadyExists, FieldError, InvalidRequest
 from agent.hypervisor.facts import NewHostFacts
 from agent.plans.disks import DeletedDisk, volume_name
 from agent.plans.plan import Install, Plan, Step
-from agent.tools.commands.files import absent, delete_console_log
+from agent.tools.commands.files import delete_console_log
 from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
 from agent.tools.commands.virsh import Virsh
 from agent.tools.commands.virt_install import Boot, Card, Disk, virt_install
@@ -67,9 +67,7 @@ def create(
     ports = [Port(port_name(uuid, index), network.vlan) for index, network in enumerate(networks)]
     tagged = [port for port, network in zip(ports, networks, strict=True) if network.openvswitch]
     log = console_log(config, uuid)
-    # Whoever runs the plan again by hand while its host lives must not come to the undo.
-    steps = [Step("see that this very host has not been made before", absent(log))]
-    steps += [
+    steps = [
         Step(
             does=f"make disk {volume} of {size} GiB",
             command=virsh.vol_create_as(config.pool, volume, size),
@@ -113,7 +111,7 @@ def create(
             )
         )
     install = Install(request.name, uuid, request.location) if request.install else None
-    return Plan(f"create host {request.name}", tuple(steps), install)
+    return Plan(f"create host {request.name}", tuple(steps), install, once=log)
 
 
 def delete(

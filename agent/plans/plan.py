@@ -54,12 +54,15 @@ class Plan:
 
     install: what goes on once the plan has run, None for nothing.
     leave: a plan that was cut off by a crash is left as it is, neither undone nor carried on.
+    once: a file that is there as long as what the plan makes is. Who runs the plan by hand while
+        it is there would take back what lives, since the undo goes by the same names.
     """
 
     does: str
     steps: tuple[Step, ...]
     install: Install | None = None
     leave: bool = False
+    once: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values."""
@@ -68,6 +71,7 @@ class Plan:
             "steps": [step.to_json() for step in self.steps],
             "install": None if self.install is None else asdict(self.install),
             "leave": self.leave,
+            "once": self.once,
         }
 
     @classmethod
@@ -79,4 +83,5 @@ class Plan:
             tuple(Step.from_json(step) for step in value["steps"]),
             None if install is None else Install(**install),
             bool(value.get("leave")),
+            value.get("once"),
         )

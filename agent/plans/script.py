@@ -7,7 +7,8 @@ from typing import Any
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
 
-_UNLESS = r"""exec 3>&1
+_UNLESS = r"""
+exec 3>&1
 
 # unless TEXT... -- COMMAND...: runs a command; when it fails with one of the texts among its
 # messages, there was nothing left to do, and that is no failure.
@@ -34,6 +35,14 @@ unless_end
   printf '%s\n' "$said" >&2
   return "$status"
 }
+"""
+_ONCE = """
+# It is there as long as what this makes is, which must not be taken back.
+once={file}
+if [ -e "$once" ]; then
+  printf '%s\\n' "$once is there: this has been run already" >&2
+  exit 1
+fi
 """
 _TRAP = r"""
 finish() {
@@ -88,6 +97,8 @@ def _parts(plan: Plan, comments: Sequence[str], first: int) -> Iterator[str]:
     # What a client sent is quoted to be taken as it is, dollar signs and all.
     yield "# shellcheck disable=SC2016\n"
     yield "set -eu\nLC_ALL=C.UTF-8\nexport LC_ALL\nunset LANGUAGE\n"
+    if plan.once is not None:
+        yield _ONCE.format(file=shlex.quote(plan.once))
     if any(command.tolerates for command in commands):
         yield _UNLESS
     if undoes:

@@ -13,14 +13,8 @@ import pytest
 import sh
 
 from . import libvirtd, stack
-from .daemon import PROJECT, Agent, every, running, serving
+from .daemon import PROJECT, Agent, running, serving
 from .faults import FAULTS, Faults
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Have agents keep no virsh where that is asked for."""
-    if config.getoption("--cold"):
-        every["warm_virsh"] = 0
 
 
 @pytest.hookimpl(wrapper=True)
@@ -83,6 +77,20 @@ def agent(whole_stack: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The agent that most tests ask."""
     with serving(Agent(tmp_path_factory.mktemp("agent"))) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def cold_agent(whole_stack: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    """An agent that starts a virsh for each read, and keeps none."""
+    with serving(Agent(tmp_path_factory.mktemp("cold"), warm_virsh=0)) as started:
+        yield started
+
+
+@pytest.fixture(params=["agent", "cold_agent"])
+def either_agent(request: pytest.FixtureRequest) -> Agent:
+    """The agent that most tests ask, and one that keeps no virsh."""
+    found: Agent = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

@@ -55,7 +55,6 @@ class Agent:
             "bridge": stack.BRIDGE,
             "virt_type": "qemu",
             "console_dir": str(stack.CONSOLE_DIR),
-            **every,
         }
         self.config = folder / "agent.toml"
         self.config.write_text(
@@ -141,6 +140,27 @@ class Agent:
         """DELETE what is at a path."""
         return self.request("DELETE", _path(path))
 
+    def ended(self, operation: str) -> dict[str, Any]:
+        """Wait for an operation to end, and return it."""
+
+        def ended() -> Any:
+            found = self.get("operations", operation).body
+            return found["status"] not in ("waiting", "running", "unsettled") and found
+
+        found: dict[str, Any] = stack.wait_for(ended, "an end to the operation")
+        return found
+
+    def installed(self, name: str) -> dict[str, Any]:
+        """Wait for a host's install to end, and return it; libvirt may be away meanwhile."""
+
+        def ended() -> Any:
+            answer = self.get("hosts", name)
+            install = answer.status == 200 and answer.body["install"]
+            return install and install["state"] != "running" and install
+
+        install: dict[str, Any] = stack.wait_for(ended, "an end to the install")
+        return install
+
     def request(
         self,
         method: str,
@@ -191,8 +211,6 @@ def serving(agent: Agent) -> Iterator[Agent]:
         running.remove(agent)
 
 
-# Settings of every agent beside its own.
-every: dict[str, Any] = {}
 # The agents that run now.
 running: list[Agent] = []
 

@@ -8,25 +8,30 @@ FAULTS = {"injected": 0, "leaks": 0}
 
 _WRAPPER = """#!/bin/sh
 # Runs the real tool, and goes wrong at the call that the file `fault` names:
-# "WORD NTH before|after|hang|hang-deaf|hang-during|hang-after|meanwhile|meanwhile-hang-after|
-# always", counting the calls with that word; OPERATION counts the commands of plans, which know
-# their operation.
+# "WORD NTH before|after|hang|hang-deaf|hang-during|hang-after|meanwhile|always", counting the
+# calls with that word; OPERATION counts the commands of plans, which know their operation. EACH
+# counts those of each operation by itself, and waits for the operation's own file to name one.
 here=$(dirname "$0")
 tool=$(basename "$0")
-how=
+how= own=
 read -r word nth fault <"$here/fault"
 case ${STAGING_AGENT_OPERATION-} in
 ????????-????-*) of=OPERATION ;;
 *) of= ;; # a read, or what is kept for reads and events
 esac
+if [ "$word$of" = EACHOPERATION ]; then
+    own=-$STAGING_AGENT_OPERATION word=OPERATION
+    until [ -e "$here/fault$own" ]; do sleep 0.02; done
+    read -r nth fault <"$here/fault$own"
+fi
 case " $tool $* $of " in
 *" $word "*)
-    echo "$tool $*" >>"$here/calls"
-    [ "$(wc -l <"$here/calls")" != "$nth" ] || how=$fault
+    echo "$tool $*" >>"$here/calls$own"
+    [ "$(wc -l <"$here/calls$own")" != "$nth" ] || how=$fault
     ;;
 esac
 real() { PATH=${PATH#"$here:"} "$tool" "$@"; }
-hang() { : >"$here/hangs"; sleep 600; }
+hang() { : >"$here/hangs$own"; sleep 600; }
 meanwhile() { PATH=${PATH#"$here:"} sh "$here/meanwhile" >&2; }
 [ "$fault" != always ] || how=always
 case $how in
@@ -39,7 +44,6 @@ hang-deaf) trap '' INT TERM; hang ;;
 hang-during) PATH=${PATH#"$here:"} env --default-signal=INT "$tool" "$@" & hang ;;
 hang-after) real "$@"; hang ;;
 meanwhile) meanwhile ;;
-meanwhile-hang-after) meanwhile; real "$@"; hang ;;
 esac
 PATH=${PATH#"$here:"} exec "$tool" "$@"
 """
@@ -51,9 +55,13 @@ class Faults:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.folder = folder
-        for name in ("virsh", "virt-install", "ovs-vsctl", "find"):
-            self.replace(name, _WRAPPER)
+        self.wrap("virsh", "virt-install", "ovs-vsctl")
         self.none()
+
+    def wrap(self, *tools: str) -> None:
+        """Put a wrapper around each of these tools."""
+        for tool in tools:
+            self.replace(tool, _WRAPPER)
 
     @property
     def path(self) -> str:
@@ -74,9 +82,19 @@ class Faults:
         """Go wrong at the nth command of plans from now on, not at what is read for them."""
         self.at("OPERATION", nth, how)
 
-    def meanwhile(self, word: str, script: str, nth: int = 1, *, hang: bool = False) -> None:
-        """Run a shell script right before the nth call that has a word in it; hang after both."""
-        self.at(word, nth, "meanwhile-hang-after" if hang else "meanwhile")
+    def each(self) -> None:
+        """Have the first command of every operation wait until `of` says what it comes to."""
+        self.at("EACH", 0, "-")
+
+    def of(self, operation: str, nth: int, how: str) -> None:
+        """Go wrong at the nth command of an operation. how: as of `at`."""
+        written = self.folder / "written"
+        written.write_text(f"{nth} {how}\n")
+        written.rename(self.folder / f"fault-{operation}")
+
+    def meanwhile(self, word: str, script: str) -> None:
+        """Run a shell script right before the first call that has a word in it."""
+        self.at(word, 1, "meanwhile")
         (self.folder / "meanwhile").write_text(script)
 
     def none(self) -> None:
@@ -94,6 +112,6 @@ class Faults:
         path = self.folder / "calls"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
-    def hangs(self) -> bool:
-        """Whether the call that hangs does so by now."""
-        return (self.folder / "hangs").exists()
+    def hangs(self, operation: str = "") -> bool:
+        """Whether the call that hangs does so by now. operation: that of `of`."""
+        return (self.folder / f"hangs{operation and '-'}{operation}").exists()

@@ -4,6 +4,7 @@ A schema cannot say which bridges and networks there are, nor how much memory. S
 is valid gets those that are there, and a small machine. What is not valid is sent as it is.
 """
 
+import os
 import uuid
 from typing import Any
 
@@ -15,7 +16,7 @@ from agent.config import Config
 from agent.http.contract import hosts, networks
 from agent.http.contract.validator import Validator
 
-BRIDGE, NETWORK = "br0", "there"
+NETWORK = "there"
 _HOST = Validator(hosts.host_schema(Config()))
 _INSTALL = ("install", "location", "cmdline", "console")
 
@@ -25,10 +26,10 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     """Called with every request before it is sent."""
     path, method = case.operation.path, case.method.upper()
     if isinstance(case.body, dict):
-        if path == "/hosts/{name}" and Validator(hosts.host_schema(Config())).is_valid(case.body):
+        if path == "/hosts/{name}" and _HOST.is_valid(case.body):
             _small_host(case)
         elif path.endswith("/{network}") and Validator(networks.NETWORK).is_valid(case.body):
-            case.body = {**case.body, "bridge": BRIDGE}
+            case.body = {**case.body, "bridge": os.environ["BRIDGE"]}
     if method == "POST" and _in_a_row(case):
         _new_name(case)
     if path.endswith("/console"):
@@ -73,7 +74,7 @@ def _small_host(case: Case) -> None:
             case.body["location"] = "http://[::1]/"
     if body["networks"]:
         there = f"{case.operation.base_url}/networks/{NETWORK}"
-        requests.post(there, json={"bridge": BRIDGE, "vlan": 10}, timeout=300)
+        requests.post(there, json={"bridge": os.environ["BRIDGE"], "vlan": 10}, timeout=300)
 
 
 def _short_wait(query: dict[str, Any]) -> None:

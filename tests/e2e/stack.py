@@ -287,11 +287,11 @@ def sweep() -> None:
         list(pool.map(remove_domain, domains()))
     for name in networks() - set(VLANS):
         _remove_network(name)
-    for name in volumes():
-        tolerant(virsh, "vol-delete", "--pool", POOL, "--vol", name)
     for folder in (POOL_PATH, CONSOLE_DIR):
         for name in _files(folder):
             (folder / name).unlink(missing_ok=True)
+    if volumes():
+        virsh("pool-refresh", POOL)
     for name in ports():
         vsctl("--if-exists", "del-port", name)
 

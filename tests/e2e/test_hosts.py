@@ -73,11 +73,11 @@ def _assert_disks_look_physical(xml: ElementTree.Element, count: int) -> None:
     ]
 
 
-def test_a_host_is_made_shown_and_removed(agent: Agent) -> None:
+def test_a_host_is_made_shown_and_removed(either_agent: Agent) -> None:
     """Three disks, two networks: what was asked for is what libvirt, QEMU and OVS have."""
     sizes, cards = [2, 1, 3], [(V10, 10), (V20, 20)]
     with stack.unchanged():
-        made = agent.post(
+        made = either_agent.post(
             "hosts", NAME, body={"memory": 64, "disks": sizes, "networks": [V10, V20]}
         )
         assert (made.status, made.body) == (200, _expected(NAME, sizes, cards))
@@ -105,12 +105,12 @@ def test_a_host_is_made_shown_and_removed(agent: Agent) -> None:
         ] == [("10", BRIDGE), ("20", BRIDGE)]
         assert stack.ports() == {card["port"] for card in made.body["interfaces"]}
 
-        assert agent.get("hosts", NAME).body == made.body
+        assert either_agent.get("hosts", NAME).body == made.body
         row = {key: made.body[key] for key in ("id", "name", "state")}
-        assert row in agent.get("hosts").body
+        assert row in either_agent.get("hosts").body
 
         volumes = _volumes(NAME, 3)
-        removed = agent.delete("hosts", NAME)
+        removed = either_agent.delete("hosts", NAME)
         assert removed.status == 200
         assert removed.body == {
             "id": made.body["id"],
@@ -118,9 +118,9 @@ def test_a_host_is_made_shown_and_removed(agent: Agent) -> None:
             "deleted": volumes,
             "kept": [],
         }
-    assert agent.get("hosts", NAME).status == 404
-    assert agent.delete("hosts", NAME).status == 404
-    assert NAME not in [host["name"] for host in agent.get("hosts").body]
+    assert either_agent.get("hosts", NAME).status == 404
+    assert either_agent.delete("hosts", NAME).status == 404
+    assert NAME not in [host["name"] for host in either_agent.get("hosts").body]
 
 
 def test_nine_disks_share_one_controller(agent: Agent) -> None:
@@ -382,17 +382,17 @@ def _disk(path: Path, backing: str = "") -> str:
     )
 
 
-def test_a_volume_that_another_host_uses_survives(agent: Agent) -> None:
+def test_a_volume_that_another_host_uses_survives(either_agent: Agent) -> None:
     """The one that it has as a disk, and the one that its own disk is laid over."""
     user, clone = own("user"), own("clone")
-    made = agent.post("hosts", NAME, body={**EMPTY, "disks": [1, 1, 1]}).body
+    made = either_agent.post("hosts", NAME, body={**EMPTY, "disks": [1, 1, 1]}).body
     volumes = _volumes(NAME, 3)
     overlay = POOL_PATH / f"{clone}.qcow2"
     backing = ("--backing-vol", volumes[2], "--backing-vol-format", "qcow2")
     virsh("vol-create-as", POOL, overlay.name, "1G", "--format", "qcow2", *backing)
     stack.define_domain(user, _disk(POOL_PATH / volumes[1]))
     stack.define_domain(clone, _disk(overlay))
-    removed = agent.delete("hosts", NAME)
+    removed = either_agent.delete("hosts", NAME)
     assert removed.status == 200
     reasons = {kept["disk"]: (kept["target"], kept["reason"]) for kept in removed.body["kept"]}
     assert removed.body["deleted"] == [volumes[0]]
@@ -421,14 +421,14 @@ def test_a_volume_under_an_image_outside_the_pool_survives(agent: Agent, tmp_pat
 
 
 @pytest.mark.parametrize("odd", ['it\'s "a"; $(b)', "Zürich & 网络 ", "--all", "a%2Fb+c<d>"])
-def test_a_host_made_by_hand_may_have_any_name(agent: Agent, odd: str) -> None:
+def test_a_host_made_by_hand_may_have_any_name(either_agent: Agent, odd: str) -> None:
     """It is listed, shown, and removed by exactly that name; its disk was not made for it."""
     name = f"{stack.PREFIX} {odd}"
     virsh("vol-create-as", POOL, "by-hand.qcow2", "1G", "--format", "qcow2")
     stack.define_domain(name, _disk(POOL_PATH / "by-hand.qcow2"))
     uuid = stack.uuid(name)
-    assert {"id": uuid, "name": name, "state": "shut off"} in agent.get("hosts").body
-    shown = agent.get("hosts", name)
+    assert {"id": uuid, "name": name, "state": "shut off"} in either_agent.get("hosts").body
+    shown = either_agent.get("hosts", name)
     assert (shown.status, shown.body) == (
         200,
         {
@@ -444,7 +444,7 @@ def test_a_host_made_by_hand_may_have_any_name(agent: Agent, odd: str) -> None:
         },
     )
     kept = {"target": "vda", "disk": "by-hand.qcow2", "reason": "it was not made for this host"}
-    removed = agent.delete("hosts", name)
+    removed = either_agent.delete("hosts", name)
     assert (removed.status, removed.body) == (
         200,
         {"id": uuid, "name": name, "deleted": [], "kept": [kept]},

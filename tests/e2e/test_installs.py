@@ -61,20 +61,9 @@ def _operation(agent: Agent, name: str = NAME) -> dict[str, Any]:
     return operation
 
 
-def _ended(agent: Agent, name: str = NAME) -> dict[str, Any]:
-    """Wait for the end of a host's install, and answer it."""
-
-    def ended() -> Any:
-        install = agent.get("hosts", name).body["install"]
-        return install["state"] != "running" and install
-
-    install: dict[str, Any] = stack.wait_for(ended, "an end to the install")
-    return install
-
-
 def _assert_installed(agent: Agent, name: str = NAME) -> None:
     """The install is done, once, and the host runs from its disk on the right VLAN."""
-    install = _ended(agent, name)
+    install = agent.installed(name)
     assert (install["state"], install["reason"]) == ("done", None)
     assert install["started"] < install["finished"]
     console = stack.wait_for_console(name, "booted from disk")
@@ -87,7 +76,7 @@ def _assert_installed(agent: Agent, name: str = NAME) -> None:
 
 def _assert_failed(agent: Agent, reason: str) -> None:
     """The install has failed for that reason, and its host is left off, by a new agent too."""
-    install = _ended(agent)
+    install = agent.installed(NAME)
     assert (install["state"], install["reason"]) == ("failed", reason)
     assert install["started"] < install["finished"]
     agent.kill()
@@ -211,7 +200,7 @@ def test_a_start_that_was_cut_off_is_checked(
     faults.none()
     stack.vsctl("set", "Port", port, "tag=99")
     agent.start()
-    install = _ended(agent)
+    install = agent.installed(NAME)
     assert install["state"] == "failed"
     assert install["reason"].startswith("it could not be started: ovs-vsctl did not see the access")
     assert stack.state(NAME) == "shut off"
@@ -226,7 +215,7 @@ def test_a_host_that_comes_up_on_the_wrong_vlan_is_stopped(
     port = made["interfaces"][0]["port"]
     faults.meanwhile("wait-until", f"ovs-vsctl --timeout=10 set Port {port} tag=99")
     _let_go_on()
-    install = _ended(agent)
+    install = agent.installed(NAME)
     assert install["state"] == "failed"
     assert install["reason"].startswith("it could not be started: ovs-vsctl did not see the access")
     assert stack.state(NAME) == "shut off"
@@ -290,7 +279,7 @@ def test_an_installer_that_is_put_aside(start_agent: Callable[..., Agent]) -> No
     agent.start()
     # When the agent has seen the end of the one, it has seen that the other is put aside.
     virsh("destroy", OTHER)
-    assert _ended(agent, OTHER)["reason"] == STOPPED
+    assert agent.installed(OTHER)["reason"] == STOPPED
     assert stack.state(NAME) == "shut off"
     assert agent.get("hosts", NAME).body["install"]["state"] == "running"
     assert agent.request("PUT", f"/hosts/{NAME}/start").status == 200
@@ -298,7 +287,7 @@ def test_an_installer_that_is_put_aside(start_agent: Callable[..., Agent]) -> No
     assert stack.definition(NAME).findtext("on_reboot") == "destroy"
     assert agent.get("hosts", NAME).body["install"]["state"] == "running"
     virsh("reset", NAME)
-    assert _ended(agent)["state"] == "done"
+    assert agent.installed(NAME)["state"] == "done"
     assert stack.state(NAME) == "running"
     assert stack.definition(NAME).findtext("on_reboot") == "restart"
 

@@ -19,10 +19,10 @@ def _info(name: str) -> dict[str, str]:
     return {key: value.strip() for key, _, value in pairs}
 
 
-def test_a_network_is_made_shown_and_removed(agent: Agent) -> None:
+def test_a_network_is_made_shown_and_removed(either_agent: Agent) -> None:
     """It is a persistent one of libvirt's on the bridge, with the tag, there after a reboot."""
     with stack.unchanged():
-        made = agent.post("networks", NAME, body=BODY)
+        made = either_agent.post("networks", NAME, body=BODY)
         assert made.status == 200
         info = _info(NAME)
         assert made.body == {
@@ -52,15 +52,15 @@ def test_a_network_is_made_shown_and_removed(agent: Agent) -> None:
         }
         assert [tag.attrib for tag in xml.findall("vlan/tag")] == [{"id": "100"}]
 
-        assert agent.get("networks", NAME).body == made.body
+        assert either_agent.get("networks", NAME).body == made.body
         row = {key: made.body[key] for key in ("name", "state", "autostart", "persistent")}
-        assert row in agent.get("networks").body
+        assert row in either_agent.get("networks").body
 
-        removed = agent.delete("networks", NAME)
+        removed = either_agent.delete("networks", NAME)
         assert (removed.status, removed.body) == (200, {"id": info["UUID"], "name": NAME})
-    assert agent.get("networks", NAME).status == 404
-    assert agent.delete("networks", NAME).status == 404
-    assert NAME not in [network["name"] for network in agent.get("networks").body]
+    assert either_agent.get("networks", NAME).status == 404
+    assert either_agent.delete("networks", NAME).status == 404
+    assert NAME not in [network["name"] for network in either_agent.get("networks").body]
 
 
 def test_a_network_can_be_had_under_a_host(agent: Agent) -> None:
@@ -92,12 +92,12 @@ def test_a_bridge_that_does_not_exist_is_refused(agent: Agent) -> None:
         assert "Open vSwitch has no bridge 'no-such-br'" in answer.body["detail"]
 
 
-def test_a_network_shows_the_ports_of_its_hosts(agent: Agent) -> None:
+def test_a_network_shows_the_ports_of_its_hosts(either_agent: Agent) -> None:
     """Each is the host's card, by MAC address, and its port on the bridge."""
     name = own("ns")
-    agent.post("networks", NAME, body=BODY)
-    host = agent.post("hosts", name, body={**EMPTY, "networks": [V10, NAME, NAME]}).body
-    assert sorted(agent.get("networks", NAME).body["ports"], key=str) == sorted(
+    either_agent.post("networks", NAME, body=BODY)
+    host = either_agent.post("hosts", name, body={**EMPTY, "networks": [V10, NAME, NAME]}).body
+    assert sorted(either_agent.get("networks", NAME).body["ports"], key=str) == sorted(
         (
             {"host": name, "mac": card["mac"], "port": card["port"]}
             for card in host["interfaces"][1:]
@@ -167,18 +167,18 @@ def test_a_network_that_no_host_could_use_is_refused(
 
 
 @pytest.mark.parametrize("odd", ["Zürich 网络 ", "--name=x,y; $(b)", "a%2Fb+c"])
-def test_a_network_made_by_hand_may_have_any_name(agent: Agent, odd: str) -> None:
+def test_a_network_made_by_hand_may_have_any_name(either_agent: Agent, odd: str) -> None:
     """It is listed, shown, used by a host, and removed by exactly that name."""
     name = f"{stack.PREFIX} {odd}"
     host = own("ns")
     with stack.unchanged():
-        shown = _shown_as_made(agent, name)
-        made = agent.post("hosts", host, body={**EMPTY, "networks": [name]})
+        shown = _shown_as_made(either_agent, name)
+        made = either_agent.post("hosts", host, body={**EMPTY, "networks": [name]})
         assert (made.status, made.body["interfaces"][0]["network"]) == (200, name)
         sources = stack.definition(host).findall("devices/interface/source")
         assert stack.values(sources, "network") == [name]
-        assert agent.delete("hosts", host).status == 200
-        removed = agent.delete("networks", name)
+        assert either_agent.delete("hosts", host).status == 200
+        removed = either_agent.delete("networks", name)
         assert (removed.status, removed.body) == (200, {"id": shown["id"], "name": name})
 
 

@@ -247,11 +247,7 @@ def test_an_answer_before_it_is_done(agent: Agent) -> None:
     operation = accepted.body["id"]
     assert (accepted.status, accepted.headers["location"]) == (202, f"/operations/{operation}")
 
-    def ended() -> Any:
-        found = agent.get("operations", operation).body
-        return found["status"] != "running" and found
-
-    assert stack.wait_for(ended, "an end to the operation")["status"] == "done"
+    assert agent.ended(operation)["status"] == "done"
     assert stack.state(NAME) == "shut off"
     refused = _put(agent, "reset", headers=ASYNC)
     detail = _does_not_fit("reset", "shut off", FITS["reset"])
@@ -335,10 +331,6 @@ def test_a_host_at_work_is_busy(start_agent: Callable[..., Agent], faults: Fault
         answer = _put(agent, verb)
         assert (answer.status, answer.body["held_by"]) == (409, operation)
 
-    def ended() -> Any:
-        found = agent.get("operations", operation).body
-        return found["status"] != "running" and found
-
-    found = stack.wait_for(ended, "an end to the operation")
+    found = agent.ended(operation)
     assert (found["status"], found["error"]["exit_code"]) == ("failed", None)
     assert stack.state(NAME) == "running"

@@ -1,295 +1,208 @@
 """Every command of every change made to fail, to hang and to be the agent's last.
 
-After each, and a restart where the agent was killed, nothing of a create is there and nothing of
-what was deleted: domains, volumes, files of the pool, networks, ports, console logs, and what
-virt-install fetched.
+The commands are those of the plan that a dry run shows. Each of them goes wrong for a host or
+network of its own, all at the same time, on a pool that holds volumes of every confusing name.
+Afterwards nothing of a create is there and nothing of what was deleted: domains, volumes, files
+of the pool, networks, ports, console logs, and what virt-install fetched.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from . import stack
-from .daemon import Agent
+from .daemon import Agent, Answer
 from .faults import FAULTS, Faults
 from .stack import BRIDGE, POOL, POOL_PATH, V10, V20, own, virsh
 
-HOST, NETWORK = own("faulty"), own("faulty-net")
-# The volume of a new host's second disk, when somebody else makes it first.
-FOREIGN = f"{HOST}.1.qcow2"
-MAKE_FOREIGN = {
-    "volume": f"virsh vol-create-as {POOL} {FOREIGN} 1M --format raw\n",
-    "file": "",
-}
+HOST = {"memory": 64, "disks": [1, 1, 1], "networks": [V10, V20]}
+BARE = {"memory": 64, "disks": [], "networks": []}
+NETWORK = {"bridge": BRIDGE, "vlan": 30}
+# An installer that does not end by itself in the middle of a test.
+INSTALL = {**HOST, "memory": 256, "install": True, "cmdline": "tree.hold"}
+# One for each of the commands of a group.
+NAMES = [own(f"faulty-{number}") for number in range(10)]
+CONFUSING = (
+    *("{0}", "{0}.qcow2", "{0}.0.qcow2", "{0}.1.qcow2", "{0}.example.com.0.qcow2"),
+    *("{0}.3f2504e0-4f89-41d3-9a0c-0305e82c3301.0.qcow2", "{0}.2.qcow2.0.qcow2"),
+)
 
 
 @dataclass(frozen=True)
-class Case:
-    """A change: how it is asked for, and the tools that the commands of its plan run."""
+class Change:
+    """A change. there: what is made of its name before. at_first: what virsh does to that then."""
 
+    method: str
+    kind: str
+    body: dict[str, Any] | None = None
+    there: dict[str, Any] | None = None
+    verb: str = ""
+    at_first: str = ""
+
+    def prepare(self, agent: Agent, name: str) -> None:
+        """Make what the change is of."""
+        if self.there is not None:
+            assert agent.post(self.kind, name, body=self.there).status == 200
+        if self.at_first:
+            virsh(self.at_first, name)
+
+    def ask(self, agent: Agent, name: str, tree: str, query: str = "") -> Answer:
+        """Ask for the change."""
+        body = {**self.body, "location": tree} if self.body is INSTALL else self.body
+        target = f"/{self.kind}/{name}{self.verb}{query}"
+        return agent.request(self.method, target, body, {"Prefer": "respond-async"})
+
+    def plan(self, agent: Agent, name: str, tree: str) -> list[dict[str, Any]]:
+        """The steps of the change."""
+        self.prepare(agent, name)
+        steps: list[dict[str, Any]] = self.ask(agent, name, tree, "?dry_run=true").body["steps"]
+        return steps
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The nth command of a change of a name goes wrong. steps: those of the change."""
+
+    change: Change
+    steps: list[dict[str, Any]]
+    nth: int
     name: str
-    tools: tuple[str, ...]
-    ask: Callable[[Agent, str], Any]
-    prepare: Callable[[Agent], Any] = field(default=lambda agent: None)
-    makes: bool = True
 
-    @property
-    def commands(self) -> int:
-        """How many commands its plan has."""
-        return len(self.tools)
+    def status(self, how: str) -> str:
+        """What the journal has to say of it then."""
+        makes = [number for number, step in enumerate(self.steps, 1) if step["undo"]]
+        if how not in KILLS:
+            return "undone" if makes else "failed"
+        if self.change.verb:
+            return "failed"  # it is left as it is
+        # A delete is carried on; so is a create of which all that it makes was made.
+        return "done" if all(number < self.nth for number in makes) else "undone"
 
-
-_CREATE_HOST = (*("virsh",) * 3, "virt-install", "ovs-vsctl")
-
-
-def _host(tree: str | None) -> dict[str, Any]:
-    body: dict[str, Any] = {"memory": 64, "disks": [1, 1, 1], "networks": [V10, V20]}
-    if tree is not None:
-        # An installer that does not end by itself in the middle of a test.
-        body |= {"memory": 256, "install": True, "location": tree, "cmdline": "tree.hold"}
-    return body
+    def stays(self, how: str) -> bool:
+        """Whether there is such a host or network then."""
+        if self.change.method == "DELETE":
+            did_all = self.nth == len(self.steps) and how in DO_THEIR_WORK
+            return self.status(how) == "failed" and not did_all
+        return bool(self.change.verb) or self.status(how) == "done"
 
 
-def _ask_later(agent: Agent, method: str, path: str, body: Any = None) -> Any:
-    return agent.request(method, path, body, {"Prefer": "respond-async"})
-
-
-CASES = [
-    Case(
-        "create host",
-        _CREATE_HOST,
-        lambda agent, tree: _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)),
-    ),
-    Case(
-        "install host",
-        _CREATE_HOST,
-        lambda agent, tree: _ask_later(agent, "POST", f"/hosts/{HOST}", _host(tree)),
-    ),
-    Case(
-        "create network",
-        ("virsh",) * 3,
-        lambda agent, tree: _ask_later(
-            agent, "POST", f"/networks/{NETWORK}", {"bridge": BRIDGE, "vlan": 30}
+CREATE = Change("POST", "hosts", HOST)
+# Those of a group are tried together.
+GROUPS = {
+    "create host": [CREATE],
+    "install host": [Change("POST", "hosts", INSTALL)],
+    # Its BIOS would look for a network boot, which takes all of a processor.
+    "delete host": [Change("DELETE", "hosts", there=HOST, at_first="suspend")],
+    "network": [
+        Change("POST", "networks", NETWORK),
+        Change("DELETE", "networks", there=NETWORK),
+    ],
+    "power": [
+        Change(
+            "PUT", "hosts", there={**BARE, "networks": [V10]}, verb="/start", at_first="destroy"
         ),
-    ),
-    Case(
-        "delete host",
-        (*("virsh",) * 5, "ovs-vsctl", "find", "virsh"),
-        lambda agent, tree: _ask_later(agent, "DELETE", f"/hosts/{HOST}"),
-        lambda agent: agent.post("hosts", HOST, body=_host(None)),
-        makes=False,
-    ),
-    Case(
-        "delete network",
-        ("virsh",) * 2,
-        lambda agent, tree: _ask_later(agent, "DELETE", f"/networks/{NETWORK}"),
-        lambda agent: agent.post("networks", NETWORK, body={"bridge": BRIDGE, "vlan": 30}),
-        makes=False,
-    ),
-]
-STEPS = [
-    pytest.param(case, nth, id=f"{case.name} {nth}".replace(" ", "-"))
-    for case in CASES
-    for nth in range(1, case.commands + 1)
-]
-# Of the tool that hangs alone: what others do on the machine may hold up any command for a while.
-SHORT = {
-    "virsh": ("virsh_seconds", 10),
-    "find": ("virsh_seconds", 10),
-    "virt-install": ("virt_install_seconds", 6),
-    "ovs-vsctl": ("ovs_vsctl_seconds", 5),
+        *(
+            Change("PUT", "hosts", there=BARE, verb=f"/{verb}")
+            for verb in ("stop", "shutdown", "reboot", "reset")
+        ),
+    ],
 }
-KILLS = {"before": "hang", "during": "hang-during", "after": "hang-after"}
+KILLS = {"killed before": "hang", "killed during": "hang-during", "killed after": "hang-after"}
+HOWS = {"fails before": "before", "fails after": "after", "hangs": "hang-after", **KILLS}
+DO_THEIR_WORK = ("fails after", "hangs")
+# What others do on the machine may hold up any command for a while.
+SHORT = {"virsh_seconds": 15, "virt_install_seconds": 15, "ovs_vsctl_seconds": 10}
 
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
-    """Count the fault, and see that the machine is as it was before there was such a host."""
-    before, fetched = stack.snapshot(), stack.fetched_files()
-    FAULTS["injected"] += 1
-    FAULTS["leaks"] += 1
-    yield
-    assert stack.snapshot() == before
-    stack.wait_for_no_more_than(fetched)
-    FAULTS["leaks"] -= 1
-
-
-def _ended(agent: Agent, operation: str) -> dict[str, Any]:
-    """Wait for an operation to end, and answer it."""
-
-    def ended() -> Any:
-        found = agent.get("operations", operation).body
-        return found if found["status"] not in ("running", "unsettled") else None
-
-    found: dict[str, Any] = stack.wait_for(ended, "an end to the operation")
-    return found
-
-
-@pytest.mark.parametrize(("case", "nth"), STEPS)
-def test_a_command_that_fails(
-    case: Case,
-    nth: int,
-    start_agent: Callable[..., Agent],
-    faults: Faults,
-    tree: str,
-    nothing_left: None,
-) -> None:
-    """A create is taken back; a delete can be asked for again."""
-    agent = start_agent(path=faults.path)
-    case.prepare(agent)
-    faults.at_operation(nth, "before")
-    found = _ended(agent, case.ask(agent, tree).body["id"])
-    faults.none()
-    if case.makes:
-        assert (found["status"], found["steps_done"]) == ("undone", nth - 1)
-    else:
-        assert (found["status"], found["steps_done"]) == ("failed", nth - 1)
-        again = _ended(agent, case.ask(agent, tree).body["id"])
-        assert again["status"] == "done"
-
-
-@pytest.mark.parametrize(("case", "nth"), STEPS)
-def test_a_command_that_hangs(
-    case: Case,
-    nth: int,
-    start_agent: Callable[..., Agent],
-    faults: Faults,
-    tree: str,
-    nothing_left: None,
-) -> None:
-    """It is killed at its limit, whether or not it had done its work by then."""
-    setting, seconds = SHORT[case.tools[nth - 1]]
-    agent = start_agent(path=faults.path, **{setting: seconds})
-    case.prepare(agent)
-    faults.at_operation(nth, "hang-after")
-    found = _ended(agent, case.ask(agent, tree).body["id"])
-    faults.none()
-    assert found["error"]["exit_code"] is None
-    if case.makes:
-        assert (found["status"], found["steps_done"]) == ("undone", nth - 1)
-    else:
-        assert (found["status"], found["steps_done"]) == ("failed", nth - 1)
-        again = case.ask(agent, tree)
-        if again.status == 202:
-            assert _ended(agent, again.body["id"])["status"] == "done"
-        else:
-            # It was the last command, and had done its work.
-            assert (again.status, nth) == (404, case.commands)
-
-
-@pytest.mark.parametrize("when", KILLS)
-@pytest.mark.parametrize(("case", "nth"), STEPS)
-def test_the_agent_is_killed(
-    case: Case,
-    nth: int,
-    when: str,
-    start_agent: Callable[..., Agent],
-    faults: Faults,
-    tree: str,
-    nothing_left: None,
-) -> None:
-    """Started again it settles what was cut off before it answers anybody."""
-    agent = start_agent(path=faults.path)
-    case.prepare(agent)
-    faults.at_operation(nth, KILLS[when])
-    operation = case.ask(agent, tree).body["id"]
-    stack.wait_for(faults.hangs, "a command that hangs")
-    agent.kill()
-    faults.none()
-    agent.start()
-    found = agent.get("operations", operation).body
-    if not case.makes:
-        assert found["status"] == "done"
-    elif nth == case.commands:
-        # All that it makes was made: what was missing is a look, or can be done again.
-        assert found["status"] == "done"
-        kind, name = ("networks", NETWORK) if found["network"] else ("hosts", HOST)
-        assert agent.delete(kind, name).status == 200
-    else:
-        assert found["status"] == "undone"
-
-
-def _make_foreign(kind: str) -> str:
-    """A script with which somebody makes that volume, or a file that libvirt does not know of."""
-    return f"{MAKE_FOREIGN[kind]}printf precious >{POOL_PATH / FOREIGN}\n"
-
-
-def _is_kept(agent: Agent, operation: str, why: str) -> None:
-    """See that the volume of somebody else is as it was, and that the operation tells of it."""
-    found = agent.get("operations", operation).body
-    assert found["status"] == "undone"
-    (kept,) = found["error"]["kept"]
-    assert (kept["disk"], kept["reason"][: len(why)]) == (FOREIGN, why)
-    assert (POOL_PATH / FOREIGN).read_bytes() == b"precious"
-    assert {name for name in stack.volumes() if name.startswith(HOST)} <= {FOREIGN}
-    again = agent.post("hosts", HOST, body=_host(None))
-    assert (again.status, FOREIGN in again.body["detail"]) == (409, True)
-    assert (POOL_PATH / FOREIGN).read_bytes() == b"precious"
+    """See that the machine is in the end as it was, volumes of confusing names included."""
+    precious = [POOL_PATH / shape.format(name) for name in NAMES for shape in CONFUSING]
+    for path in precious:
+        path.write_bytes(b"precious")
     virsh("pool-refresh", POOL)
-    virsh("vol-delete", "--pool", POOL, FOREIGN)
+    before, fetched = stack.snapshot(), stack.fetched_files()
+    assert before["volumes"] == {path.name for path in precious}
+    injected = FAULTS["injected"]
+    yield
+    FAULTS["leaks"] += FAULTS["injected"] - injected
+    assert stack.snapshot() == before
+    assert {path.read_bytes() for path in precious} == {b"precious"}
+    stack.wait_for_no_more_than(fetched)
+    FAULTS["leaks"] -= FAULTS["injected"] - injected
 
 
-@pytest.mark.parametrize("kind", MAKE_FOREIGN)
-def test_a_volume_that_is_made_right_before_the_agents_is_kept(
-    kind: str, start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
+def _cells(agent: Agent, changes: list[Change], tree: str) -> list[Cell]:
+    """A name for each command of each change, with what is there before."""
+    names = iter(NAMES)
+    cells = []
+    for change in changes:
+        first = next(names)
+        steps = change.plan(agent, first, tree)
+        cells.append(Cell(change, steps, 1, first))
+        cells += [Cell(change, steps, nth, next(names)) for nth in range(2, len(steps) + 1)]
+    return cells
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("changes", GROUPS.values(), ids=GROUPS)
+def test_each_command_of_a_change(
+    changes: list[Change],
+    how: str,
+    start_agent: Callable[..., Agent],
+    faults: Faults,
+    tree: str,
+    nothing_left: None,
 ) -> None:
-    """The agent looked before, and is killed before it hears that its own was refused."""
-    agent = start_agent(path=faults.path)
-    faults.meanwhile("vol-create-as", _make_foreign(kind), 2, hang=True)
-    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
+    """A create is taken back, a delete carried on or asked for again, a host left as it is."""
+    agent = start_agent(path=faults.path, creates=8, **(SHORT if how == "hangs" else {}))
+    cells = _cells(agent, changes, tree)
+    faults.wrap(*{step["command"]["argv"][0] for cell in cells for step in cell.steps})
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda cell: cell.nth > 1 and cell.change.prepare(agent, cell.name), cells))
+        # All are planned before the first of them does anything.
+        faults.each()
+        operations = [cell.change.ask(agent, cell.name, tree).body["id"] for cell in cells]
+        for cell, operation in zip(cells, operations, strict=True):
+            faults.of(operation, cell.nth, HOWS[how])
+            FAULTS["injected"] += 1
+        if how in KILLS:
+            stack.wait_for(lambda: all(map(faults.hangs, operations)), "commands that hang")
+            agent.kill()
+            faults.none()
+            agent.start()
+        ended = [agent.ended(operation) for operation in operations]
+        faults.none()
+        assert [each["status"] for each in ended] == [cell.status(how) for cell in cells]
+        if how not in KILLS:
+            code = None if how == "hangs" else 1
+            told = [(each["steps_done"], each["error"]["exit_code"]) for each in ended]
+            assert told == [(cell.nth - 1, code) for cell in cells]
+        stay = {cell.name for cell in cells if cell.stays(how)}
+        assert (stack.domains() | stack.networks()) & {*NAMES} == stay
+        gone = pool.map(lambda cell: agent.delete(cell.change.kind, cell.name).status, cells)
+        assert list(gone) == [200 if cell.name in stay else 404 for cell in cells]
+
+
+def _cut_off(agent: Agent, faults: Faults, word: str) -> str:
+    """Kill the agent after the command of a create with a word; returns the operation."""
+    faults.at(word, 1, "hang-after")
+    operation: str = CREATE.ask(agent, NAMES[0], "").body["id"]
+    FAULTS["injected"] += 1
     stack.wait_for(faults.hangs, "a command that hangs")
     agent.kill()
-    faults.none()
-    agent.start()
-    _is_kept(agent, operation, "it was there already")
-
-
-def test_one_that_the_agents_command_never_got_to_see_is_kept(
-    start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
-) -> None:
-    """Both are killed before it is asked for: it was made before that command began."""
-    agent = start_agent(path=faults.path)
-    then = f"echo vol-create-as 2 hang >{faults.folder}/fault\n"
-    faults.meanwhile("vol-create-as", _make_foreign("volume") + then)
-    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
-    stack.wait_for(faults.hangs, "a command that hangs")
-    agent.kill()
-    faults.none()
-    agent.start()
-    _is_kept(agent, operation, "it was made before this operation began")
-
-
-def test_a_volume_of_the_agents_own_is_known_by_its_birth(
-    start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
-) -> None:
-    """After a power failure there is nothing but that to tell by: it is deleted."""
-    agent = start_agent(path=faults.path)
-    faults.at("vol-create-as", 2, "hang-after")
-    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
-    stack.wait_for(faults.hangs, "a command that hangs")
-    agent.kill()
-    faults.none()
-    records = sorted((agent.state_dir / "records").iterdir())
-    assert [path.name for path in records] == [f"{operation}.1.{kind}" for kind in ("err", "out")]
-    for path in records:
-        path.write_bytes(b"")
-    agent.start()
-    found = agent.get("operations", operation).body
-    assert (found["status"], "kept" in found["error"]) == ("undone", False)
-    assert not list((agent.state_dir / "records").iterdir())
+    return operation
 
 
 def test_a_second_crash_in_the_middle_of_recovery(
     start_agent: Callable[..., Agent], faults: Faults, nothing_left: None
 ) -> None:
-    """Recovery killed at each of its commands comes to the same end."""
+    """Recovery killed at each of its commands comes to the same end, before it is ready."""
     agent = start_agent(path=faults.path, ovs_vsctl_seconds=5)
-    faults.at_operation(5, "hang-after")
-    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
-    stack.wait_for(faults.hangs, "a command that hangs")
-    agent.kill()
+    operation = _cut_off(agent, faults, "wait-until")
     # So the check, which recovery carries on with, fails, and all is taken back.
     for port in stack.ports():
         stack.vsctl("set", "Port", port, "tag=99")
@@ -308,18 +221,15 @@ def test_what_cannot_be_settled_yet_holds_its_name_alone(
 ) -> None:
     """With libvirt out of reach the agent starts, says so, and goes on trying."""
     agent = start_agent(path=faults.path)
-    faults.at_operation(4, "hang-after")
-    operation = _ask_later(agent, "POST", f"/hosts/{HOST}", _host(None)).body["id"]
-    stack.wait_for(faults.hangs, "a command that hangs")
-    agent.kill()
+    operation = _cut_off(agent, faults, "virt-install")
     faults.at("virsh", 0, "always")
     agent.start()
     health = agent.get("health")
     assert (health.status, health.body["journal"]["unsettled"]) == (503, [operation])
-    refused = agent.delete("hosts", HOST)
+    refused = agent.delete("hosts", NAMES[0])
     assert (refused.status, refused.body["held_by"]) == (409, operation)
     other = agent.delete("hosts", own("another"))
     assert other.status == 503
     faults.none()
-    assert _ended(agent, operation)["status"] == "undone"
+    assert agent.ended(operation)["status"] == "undone"
     stack.wait_for(lambda: agent.get("health").status == 200, "good health")

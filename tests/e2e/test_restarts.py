@@ -32,16 +32,6 @@ def _post(agent: Agent, name: str, **more: Any) -> str:
     return str(made.body["id"])
 
 
-def _ended(agent: Agent, name: str) -> tuple[str, str | None]:
-    def ended() -> Any:
-        answer = agent.get("hosts", name)
-        install = answer.body["install"] if answer.status == 200 else {"state": "running"}
-        return install["state"] != "running" and (install["state"], install["reason"])
-
-    found: tuple[str, str | None] = stack.wait_for(ended, "an end to the install")
-    return found
-
-
 def _says(libvirt: Libvirt, uuid: str) -> Callable[[str], None]:
     log = libvirt.root / LOGS[1:] / f"{uuid}.console.log"
 
@@ -60,7 +50,7 @@ def test_libvirtd_is_restarted_while_the_installer_runs(
     says("installer: disks")
     libvirt.end(number)
     libvirt.start()
-    assert _ended(agent, NAME) == ("done", None)
+    assert agent.installed(NAME)["state"] == "done"
     says("booted from disk")
     assert libvirt.state(NAME) == "running (booted)"
 
@@ -78,7 +68,7 @@ def test_the_installer_ends_while_libvirtd_is_down(
     agent.start()
     assert agent.get("hosts", NAME).status == 503
     libvirt.start()
-    assert _ended(agent, NAME) == ("done", None)
+    assert agent.installed(NAME)["state"] == "done"
     says("booted from disk")
 
 
@@ -96,6 +86,6 @@ def test_a_host_that_was_put_aside_before_libvirtd_was_restarted(
     agent.start()
     # When the agent has seen the end of the one, it has seen the other.
     libvirt.virsh("destroy", OTHER)
-    assert _ended(agent, OTHER)[0] == "failed"
+    assert agent.installed(OTHER)["state"] == "failed"
     assert libvirt.state(NAME) == "shut off (unknown)"
     assert agent.get("hosts", NAME).body["install"]["state"] == "running"

@@ -290,11 +290,7 @@ def test_the_installed_agent_installs_with_what_the_unit_leaves_it(
     }
     made = service.post("hosts", HOST, body=body)
     assert made.status == 200
-    stack.wait_for(
-        lambda: service.get("hosts", HOST).body["install"]["state"] != "running",
-        "an end to the install",
-    )
-    assert service.get("hosts", HOST).body["install"]["state"] == "done"
+    assert service.installed(HOST)["state"] == "done"
     log = stack.CONSOLE_DIR / f"{made.body['id']}.console.log"
     assert log.exists()
     assert service.delete("hosts", HOST).status == 200
@@ -349,11 +345,7 @@ def test_the_agent_works_as_a_user_of_group_libvirt(
         body = {"memory": 512, "disks": [1], "networks": [], "install": True, "location": tree}
         made = new.post("hosts", HOST, body=body)
         assert (made.status, made.body.get("state")) == (200, "running"), made.body
-        stack.wait_for(
-            lambda: new.get("hosts", HOST).body["install"]["state"] != "running",
-            "an end to the install",
-        )
-        assert new.get("hosts", HOST).body["install"]["state"] == "done"
+        assert new.installed(HOST)["state"] == "done"
         assert new.get("hosts", HOST, "console").body["text"] != ""
         volume = made.body["disks"][0]["volume"]
         assert new.delete("hosts", HOST).body["deleted"] == [volume]

@@ -132,7 +132,8 @@ def _shown(found: Plan) -> dict[str, Any]:
         if step.undo:
             row["undo"] = [_shown_command(command) for command in step.undo]
         steps.append(row)
-    return {"does": found.does, "steps": steps}
+    once = {} if found.once is None else {"once": found.once}
+    return {"does": found.does, **once, "steps": steps}
 
 
 def _shown_command(command: Command) -> dict[str, Any]:

@@ -46,9 +46,8 @@ def test_a_command_is_given_its_stdin(commands: Commands, executor: Executor) ->
 
 
 # What is taken back when the step of that number fails: the names below, in this order.
-DISK_0, DISK_1, DOMAIN = (step.undo for step in PLAN.steps[1:4])
+DISK_0, DISK_1, DOMAIN = (step.undo for step in PLAN.steps[:3])
 UNDONE = [
-    (),
     DISK_0,
     (*DISK_1, *DISK_0),
     (*DOMAIN, *DISK_1, *DISK_0),
@@ -112,7 +111,7 @@ def test_an_undo_that_ends_unforeseen_is_told_too(commands: Commands, executor: 
     def bug() -> tuple[int, str]:
         raise ZeroDivisionError
 
-    commands.fails(PLAN.steps[1].command)
+    commands.fails(PLAN.steps[0].command)
     commands.answers[DISK_0[0].argv] = bug
     with pytest.raises(CommandFailed) as caught:
         carry_out(executor, PLAN)

@@ -210,7 +210,6 @@ def expect_facts(agent: Agent, listed: Read = EMPTY_LIST) -> None:
 
 
 LOG = f"/var/log/libvirt/qemu/{uuid(1)}.console.log"
-NOT_MADE = ("test", "!", "-e", LOG)
 
 
 def volume(index: int) -> str:
@@ -263,7 +262,6 @@ WAIT = (
 
 def expect_create(agent: Agent) -> None:
     expect_facts(agent)
-    agent.runs(*NOT_MADE)
     agent.virsh(*vol_create_as(0))
     agent.virsh(*vol_create_as(1))
     agent.runs(*VIRT_INSTALL)
@@ -311,7 +309,6 @@ def expect_undo(agent: Agent) -> None:
 def test_a_name_that_is_taken_meanwhile(agent: Agent) -> None:
     """The domain of that name is somebody else's: what is taken back goes by the UUID."""
     expect_facts(agent)
-    agent.runs(*NOT_MADE)
     agent.virsh(*vol_create_as(0))
     agent.virsh(*vol_create_as(1))
     taken = "ERROR    Guest name 'fixture.example.com' is already in use.\n"
@@ -330,7 +327,6 @@ def test_a_name_that_is_taken_meanwhile(agent: Agent) -> None:
 
 def test_a_host_on_the_wrong_vlan_is_taken_back(agent: Agent) -> None:
     expect_facts(agent)
-    agent.runs(*NOT_MADE)
     agent.virsh(*vol_create_as(0))
     agent.virsh(*vol_create_as(1))
     agent.runs(*VIRT_INSTALL)
@@ -347,7 +343,6 @@ def test_a_host_on_the_wrong_vlan_is_taken_back(agent: Agent) -> None:
 
 def test_what_cannot_be_taken_back_is_told(agent: Agent) -> None:
     expect_facts(agent)
-    agent.runs(*NOT_MADE)
     agent.virsh(*vol_create_as(0), stderr="error: No space left on device\n", returncode=1)
     agent.virsh(*vol_delete(volume(0)), stderr="error: busy\n", returncode=1)
     answer = agent("POST", f"/hosts/{HOST}", json={**BODY, "disks": [1]})

@@ -116,6 +116,19 @@ def test_an_undo_that_fails_stops_no_other(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("first", [1, 2])
+def test_what_is_there_is_not_run_again(tmp_path: Path, first: int) -> None:
+    """Its undo would take back what lives, from whichever step on."""
+    file, once = tmp_path / "notes", tmp_path / "it's there"
+    step = Step("one", note(file, "do"), (note(file, "undo"),))
+    text = script(Plan("try", (step, step), once=str(once)), (), first)
+    assert run(text).returncode == 0
+    once.touch()
+    done = run(text)
+    assert (done.returncode, done.stderr) == (1, f"{once} is there: this has been run already\n")
+    assert noted(file) == ["do"] * (3 - first)
+
+
 def test_a_tolerated_failure_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "notes"
     tolerant = Command(say("error: is not running, sir", 1).argv, None, ("gone", "not running"))

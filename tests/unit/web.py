@@ -10,8 +10,8 @@ from agent.access.control import AccessControl
 from agent.config import Config
 from agent.hosts import Hosts
 from agent.http.app import MANUAL, create_app
-from agent.http.health import Health
 from agent.http.metrics import Metrics
+from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.networks import Networks

@@ -5,6 +5,7 @@ from typing import Any
 
 from agent.config import Config
 from agent.errors import FieldError, InvalidRequest
+from agent.http.contract import values as v
 from agent.http.contract.install_texts import (
     CMDLINE,
     LOCATION,
@@ -15,21 +16,6 @@ from agent.http.contract.install_texts import (
 from agent.http.contract.methods import body, change, in_path, link, many, one, read
 from agent.http.contract.names import HOST_NAME, name_errors
 from agent.http.contract.validator import plain, refused, schema_errors, unique
-from agent.http.contract.values import (
-    Json,
-    array,
-    between,
-    boolean,
-    enum,
-    integer,
-    number,
-    or_null,
-    record,
-    ref,
-    text,
-    time,
-    uuid,
-)
 from agent.plans.hosts import HostRequest
 from agent.plans.power import VERBS
 from agent.tools.parsers.virsh import STATES
@@ -48,46 +34,48 @@ _DEFAULTS = Config()
 
 
 @cache
-def host_schema(config: Config) -> Json:
+def host_schema(config: Config) -> v.Json:
     """The schema of the body that makes a host, with the limits that are configured.
 
     It cannot say how large the disks may be together.
     """
-    fields = record(
+    fields = v.record(
         {
-            "memory": between(1, _least(config.host_memory, MOST_MEMORY_MIB), "MB (of 2^20 bytes)"),
-            "disks": array(
-                between(1, _least(config.host_disk_gb, config.host_total_gb, MOST_DISK_GIB)),
+            "memory": v.between(
+                1, _least(config.host_memory, MOST_MEMORY_MIB), "MB (of 2^20 bytes)"
+            ),
+            "disks": v.array(
+                v.between(1, _least(config.host_disk_gb, config.host_total_gb, MOST_DISK_GIB)),
                 "GB (of 2^30 bytes) each, sda first; [] for none",
                 maxItems=_least(config.host_disks, MOST_DISKS),
             ),
-            "networks": array(
-                text(), "names of networks, one card each; [] for none", maxItems=MOST_NETWORKS
+            "networks": v.array(
+                v.text(), "names of networks, one card each; [] for none", maxItems=MOST_NETWORKS
             ),
         },
         {
-            "install": boolean(
+            "install": v.boolean(
                 "whether to install an operating system over the network; without a location the"
                 " host boots from its first network"
             ),
-            "location": text(
+            "location": v.text(
                 "with install: the URL of an install tree, http, https or ftp",
                 maxLength=2048,
                 pattern=LOCATION,
             ),
-            "cmdline": text(
+            "cmdline": v.text(
                 "with a location: kernel parameters of the installer, at most"
                 f" {MOST_CMDLINE_BYTES} bytes",
                 maxLength=MOST_CMDLINE_BYTES,
                 pattern=CMDLINE,
             ),
-            "console": boolean(
+            "console": v.boolean(
                 "with a location: whether to point the installer at the serial console"
             ),
-            "vcpus": between(
+            "vcpus": v.between(
                 1, _least(config.host_vcpus, MOST_VCPUS), "virtual processors, 1 by default"
             ),
-            "autostart": boolean("whether it starts with the hypervisor, false by default"),
+            "autostart": v.boolean("whether it starts with the hypervisor, false by default"),
         },
     )
     return {**fields, **_INSTALL_RULES}
@@ -101,7 +89,7 @@ def _least(*bounds: int) -> int:
 _UNLESS_INSTALL = 'goes with "install": true only'
 _UNLESS_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
 _NETWORK_BOOT = "an install without a location boots from a network; name one"
-_INSTALL_RULES: Json = {
+_INSTALL_RULES: v.Json = {
     "if": {"properties": {"install": {"const": True}}, "required": ["install"]},
     "then": {
         "if": {"not": {"required": ["location"]}},
@@ -122,55 +110,55 @@ _INSTALL_RULES: Json = {
 _EXAMPLE = {"memory": 512, "disks": [8, 20], "networks": ["vlan10"]}
 
 _ROW = {
-    "id": uuid("the libvirt UUID"),
-    "name": text("the libvirt domain's name"),
-    "state": enum(STATES, "as virsh prints it"),
+    "id": v.uuid("the libvirt UUID"),
+    "name": v.text("the libvirt domain's name"),
+    "state": v.enum(STATES, "as virsh prints it"),
 }
 _DISK = {
-    "target": text("sda and so on"),
-    "size": number("GB (of 2^30 bytes)", null=True),
-    "pool": text(null=True),
-    "volume": text(null=True),
+    "target": v.text("sda and so on"),
+    "size": v.number("GB (of 2^30 bytes)", null=True),
+    "pool": v.text(null=True),
+    "volume": v.text(null=True),
 }
 _INTERFACE = {
-    "mac": text(),
-    "network": text(null=True),
-    "bridge": text(null=True),
-    "vlan": integer(null=True),
-    "port": text("its name on the bridge", null=True),
+    "mac": v.text(),
+    "network": v.text(null=True),
+    "bridge": v.text(null=True),
+    "vlan": v.integer(null=True),
+    "port": v.text("its name on the bridge", null=True),
 }
-_KEPT = {"target": text(null=True), "disk": text(), "reason": text()}
+_KEPT = {"target": v.text(null=True), "disk": v.text(), "reason": v.text()}
 
-SCHEMAS: Json = {
-    "HostRow": record(_ROW),
-    "Host": record(
+SCHEMAS: v.Json = {
+    "HostRow": v.record(_ROW),
+    "Host": v.record(
         {
             **_ROW,
-            "memory": integer("MB (of 2^20 bytes)"),
-            "vcpus": integer(),
-            "autostart": boolean("whether it starts with the hypervisor"),
-            "disks": array(record(_DISK)),
-            "interfaces": array(record(_INTERFACE)),
-            "install": or_null(
-                ref("Install"), "null for a host that was not installed over the network"
+            "memory": v.integer("MB (of 2^20 bytes)"),
+            "vcpus": v.integer(),
+            "autostart": v.boolean("whether it starts with the hypervisor"),
+            "disks": v.array(v.record(_DISK)),
+            "interfaces": v.array(v.record(_INTERFACE)),
+            "install": v.or_null(
+                v.ref("Install"), "null for a host that was not installed over the network"
             ),
         }
     ),
-    "Install": record(
+    "Install": v.record(
         {
-            "state": enum(["running", "done", "failed"]),
-            "started": time(),
-            "finished": time(null=True),
-            "location": text(null=True),
-            "reason": text("why it failed", null=True),
+            "state": v.enum(["running", "done", "failed"]),
+            "started": v.time(),
+            "finished": v.time(null=True),
+            "location": v.text(null=True),
+            "reason": v.text("why it failed", null=True),
         }
     ),
-    "HostDeleted": record(
+    "HostDeleted": v.record(
         {
-            "id": uuid(),
-            "name": text(),
-            "deleted": array(text(), "the volumes that were deleted with it"),
-            "kept": array(record(_KEPT), "disks that the agent must not delete"),
+            "id": v.uuid(),
+            "name": v.text(),
+            "deleted": v.array(v.text(), "the volumes that were deleted with it"),
+            "kept": v.array(v.record(_KEPT), "disks that the agent must not delete"),
         }
     ),
 }

@@ -23,8 +23,3 @@ def delete_console_log(path: str) -> Command:
         # Without the folder there is no log in it.
         tolerates=("No such file or directory",),
     )
-
-
-def absent(path: str) -> Command:
-    """Succeed when there is no file of that path."""
-    return Command(("test", "!", "-e", path))

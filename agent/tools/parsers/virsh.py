@@ -43,18 +43,12 @@ def uuid_names(text: str) -> dict[str, str]:
     >>> uuid_names("6f1c1c3e-0000-4000-8000-000000000001 ns.example.com\\n\\n")
     {'6f1c1c3e-0000-4000-8000-000000000001': 'ns.example.com'}
     """
-    # Polled every second with a thousand domains in it: what is as ever is read in one go.
-    if _UUID_NAMES.fullmatch(text) and text.strip("\n"):
-        parts = (line.partition(" ") for line in text.strip("\n").split("\n"))
-        return {uuid: name for uuid, _, name in parts}
-    names: dict[str, str] = {}
-    for line in _lines(text):
-        # virsh pads the UUID to a column and leaves one space before the name.
-        uuid, space, name = line.partition(" ")
-        if not space or not name or not _UUID.fullmatch(uuid):
-            raise InvalidOutput("virsh list", line, "not a UUID and a name")
-        names[uuid] = name
-    return names
+    # In one go: it is polled every second with a thousand domains in it.
+    lines = _lines(text)
+    if not _UUID_NAMES.fullmatch(f"{text}\n"):
+        bad = next((line for line in lines if not _UUID_NAMES.fullmatch(f"{line}\n")), text)
+        raise InvalidOutput("virsh list", bad, "not a UUID and a name")
+    return dict(line.split(" ", 1) for line in lines)
 
 
 def uuids(text: str) -> list[str]:
