@@ -252,7 +252,7 @@ def test_check_names_what_is_missing(
     assert user[0] in ("ok", "warning")
     assert found == {
         "configuration": ("ok", "every setting can be used"),
-        "who may come in": ("ok", "whoever reaches 127.0.0.1:8420, without authentication"),
+        "access": ("ok", "whoever reaches 127.0.0.1:8420, without authentication"),
         "virsh": ("failed", "it is not installed"),
         "virt-install": ("failed", "it is not installed"),
         "ovs-vsctl": ("failed", "it is not installed"),
