@@ -5,122 +5,160 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_origin
 
 from agent.errors import ConfigError
 
-# More of anything, seconds or things, is a slip of the pen.
+# More of anything, seconds or things, is a mistake.
 _MOST = 1_000_000
-VIRT_TYPES = ("auto", "kvm", "qemu")
-LOG_FORMATS = ("text", "json")
-LOG_LEVELS = ("debug", "info", "warning")
-# libvirtd takes 20 connections that have not shown who they are, and has 20 workers.
-MOST_WARM_VIRSH = 16
 UNIX = "unix:"
-# What fits into a sockaddr_un, its final zero left out.
-_MOST_SOCKET_PATH_BYTES = 107
-# Settings that may be left empty.
-_MAY_BE_EMPTY = ("socket_group", "tokens_file", "trusted_proxy")
-# Of which 0 means none, or no limit.
-_LIMITS = (
-    *("creates_waiting", "host_memory", "host_vcpus", "host_disks", "host_disk_gb"),
-    "host_total_gb",
+# With a path that fits into a sockaddr_un beside its terminating zero byte.
+_MOST_UNIX_BYTES = len(UNIX) + 107
+
+T = TypeVar("T")
+# Whether a value is valid, and what is said of one that is not.
+Rule = tuple[Callable[[Any], object], str]
+
+
+def _setting(default: T, *rules: Rule) -> T:
+    """A field with that default, and the rules for any other value; of a tuple, for each item."""
+    return dataclasses.field(default=default, metadata={"rules": rules})
+
+
+def _number(default: T, least: float | None = None, most: float = _MOST) -> T:
+    """A number of at least `least`, or above 0 without one, and of at most `most`."""
+    above: Rule = (lambda value: value > 0, "is not more than 0")
+    if least is not None:
+        above = (lambda value: value >= least, f"is less than {least}")
+    return _setting(default, above, (lambda value: value <= most, f"is more than {most}"))
+
+
+def _text(default: str, *rules: Rule) -> str:
+    printable: Rule = (lambda text: text and text.isprintable(), "is empty or not printable")
+    return _setting(default, printable, *rules)
+
+
+def _choice(*words: str) -> str:
+    """One of some words, of which the first is the default."""
+    return _setting(words[0], (lambda word: word in words, f"is none of {', '.join(words)}"))
+
+
+def _can_listen(listen: str) -> bool:
+    found = re.fullmatch(rf"{UNIX}/.*[^/]|(?!{UNIX}).+:([0-9]{{1,5}})", listen)
+    return found is not None and int(found[1] or 0) <= 65535
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+_LISTEN: Rule = (_can_listen, f"is neither ADDRESS:PORT nor {UNIX}/PATH")
+_SHORT: Rule = (
+    lambda listen: not listen.startswith(UNIX) or len(os.fsencode(listen)) <= _MOST_UNIX_BYTES,
+    f"has a path of more than {_MOST_UNIX_BYTES - len(UNIX)} bytes",
+)
+_MODE: Rule = (re.compile("0?[0-7]{3}").fullmatch, "is not a mode such as '0660'")
+_ABSOLUTE: Rule = (lambda path: Path(path).is_absolute(), "is not an absolute path")
+_SERVER_NAME: Rule = (
+    # With a port, or as a URL, no Host header could ever match it.
+    lambda name: _is_address(name) or re.fullmatch(r"[A-Za-z0-9._-]+", name),
+    "is neither a host name nor an address",
+)
+_PROXY: Rule = (
+    lambda proxy: proxy == "unix" or _is_address(proxy),
+    "is neither an IP address nor 'unix'",
+)
+_FOR_VIRT_INSTALL: Rule = (
+    # It escapes these twice in the attributes of its XML (seen in 4.1).
+    lambda text: not set(text) & set("&<>\"'"),
+    "has one of & < > \" ', which virt-install garbles",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every setting with its default; `etc/agent.toml` says what each is for.
+    """Every setting with its default and its bounds; `etc/agent.toml` says what each is for.
 
-    Names that end in `_seconds` are in seconds. Raises ConfigError for a value that
-    cannot be.
+    Names that end in `_seconds` are in seconds. Raises ConfigError for a value out of bounds.
     """
 
-    listen: str = "127.0.0.1:8420"
-    socket_mode: str = "0660"
-    socket_group: str = ""
-    tokens_file: str = ""
+    listen: str = _text("127.0.0.1:8420", _LISTEN, _SHORT)
+    socket_mode: str = _text("0660", _MODE)
+    socket_group: str = _text("")
+    tokens_file: str = _text("", _ABSOLUTE)
     no_authentication: bool = False
     open_health: bool = False
-    server_names: tuple[str, ...] = ()
-    trusted_proxy: str = ""
-    state_dir: str = "/var/lib/staging-agent"
-    threads: int = 64
-    connections: int = 1000
-    body_bytes: int = 65536
-    creates: int = 4
-    creates_waiting: int = 16
-    stop_seconds: float = 60.0
-    journal_days: float = 90.0
-    journal_operations: int = 10000
-    libvirt_uri: str = "qemu:///system"
-    pool: str = "staging"
-    pool_path: str = "/var/lib/libvirt/images/staging"
-    bridge: str = "br0"
-    virt_type: str = "auto"
-    machine: str = "q35"
-    console_followers: int = 32
-    console_dir: str = "/var/log/libvirt/qemu"
-    warm_virsh: int = 2
-    host_memory: int = 0
-    host_vcpus: int = 0
-    host_disks: int = 0
-    host_disk_gb: int = 0
-    host_total_gb: int = 0
-    virsh_seconds: float = 60.0
-    virt_install_seconds: float = 600.0
-    ovs_vsctl_seconds: float = 10.0
-    log_format: str = "text"
-    log_level: str = "info"
+    server_names: tuple[str, ...] = _setting((), _SERVER_NAME)
+    trusted_proxy: str = _text("", _PROXY)
+    state_dir: str = _text("/var/lib/staging-agent", _ABSOLUTE)
+    threads: int = _number(64)
+    connections: int = _number(1000)
+    body_bytes: int = _number(65536)
+    creates: int = _number(4)
+    creates_waiting: int = _number(16, least=0)
+    stop_seconds: float = _number(60.0)
+    journal_days: float = _number(90.0)
+    journal_operations: int = _number(10000)
+    libvirt_uri: str = _text("qemu:///system")
+    pool: str = _text("staging", _FOR_VIRT_INSTALL)
+    pool_path: str = _text("/var/lib/libvirt/images/staging", _ABSOLUTE, _FOR_VIRT_INSTALL)
+    bridge: str = _text("br0")
+    virt_type: str = _choice("auto", "kvm", "qemu")
+    machine: str = _text("q35", _FOR_VIRT_INSTALL)
+    console_followers: int = _number(32)
+    console_dir: str = _text("/var/log/libvirt/qemu", _ABSOLUTE, _FOR_VIRT_INSTALL)
+    # libvirtd accepts 20 unauthenticated connections at a time, and has 20 workers.
+    warm_virsh: int = _number(2, least=0, most=16)
+    # Of each of these limits of one new host, 0 means that there is none.
+    host_memory: int = _number(0, least=0)
+    host_vcpus: int = _number(0, least=0)
+    host_disks: int = _number(0, least=0)
+    host_disk_gb: int = _number(0, least=0)
+    host_total_gb: int = _number(0, least=0)
+    virsh_seconds: float = _number(60.0)
+    virt_install_seconds: float = _number(600.0)
+    # ovs-vsctl counts whole seconds.
+    ovs_vsctl_seconds: float = _number(10.0, least=1)
+    log_format: str = _choice("text", "json")
+    log_level: str = _choice("info", "debug", "warning")
 
     def __post_init__(self) -> None:
-        if self.socket_path() is None:
-            self.address()
-        for names, holds, wrong in _RULES:
-            for name in names:
-                value = getattr(self, name)
-                if not holds(value) and not (value == "" and name in _MAY_BE_EMPTY):
-                    raise ConfigError(f"{name}: {value!r} {wrong}")
+        for field in dataclasses.fields(self):
+            given = getattr(self, field.name)
+            if given == field.default:
+                continue
+            for value in given if isinstance(given, tuple) else (given,):
+                for is_valid, wrong in field.metadata.get("rules", ()):
+                    if not is_valid(value):
+                        raise ConfigError(f"{field.name}: {value!r} {wrong}")
         if self.tokens_file and self.no_authentication:
             raise ConfigError("no_authentication: it contradicts tokens_file; set one of them")
-        for name in self.server_names:
-            # With a port, or as a URL, no Host header could ever match it.
-            if not (_is_address(name) or re.fullmatch(r"[A-Za-z0-9._-]+", name)):
-                raise ConfigError(f"server_names: {name!r} is neither a host name nor an address")
 
     def socket_path(self) -> str | None:
-        """The path of the unix socket that `listen` names, None for an ADDRESS:PORT."""
-        if not self.listen.startswith(UNIX):
-            return None
-        path = self.listen.removeprefix(UNIX)
-        if not Path(path).is_absolute() or path.endswith("/"):
-            raise ConfigError(f"listen: {self.listen!r}: {path!r} is not an absolute path")
-        if len(os.fsencode(path)) > _MOST_SOCKET_PATH_BYTES:
-            raise ConfigError(
-                f"listen: {self.listen!r}: the path of a socket has at most"
-                f" {_MOST_SOCKET_PATH_BYTES} bytes"
-            )
-        return path
+        """Return the path of the unix socket that `listen` names, None for an ADDRESS:PORT."""
+        return self.listen.removeprefix(UNIX) if self.listen.startswith(UNIX) else None
 
     def address(self) -> tuple[str, int]:
-        """The host and the port of `listen`; port 0 lets the kernel choose one.
+        """Return the host and the port of a `listen` that names no unix socket.
 
-        There is none when `listen` names a unix socket.
+        Port 0 lets the kernel choose one.
         """
-        host, colon, port = self.listen.rpartition(":")
-        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise ConfigError(f"listen: {self.listen!r} is not ADDRESS:PORT")
+        host, _, port = self.listen.rpartition(":")
         return host.removeprefix("[").removesuffix("]"), int(port)
 
     def limits(self) -> dict[str, float]:
-        """The seconds that a command of each tool may take, for the runner."""
+        """Return how many seconds a command of each tool may take, for the runner."""
         return {
             "virsh": self.virsh_seconds,
             "virt-install": self.virt_install_seconds,
-            # ovs-vsctl ends itself at its own --timeout; the runner's limit is for when not.
+            # ovs-vsctl ends itself at its own --timeout; this is for when it does not.
             "ovs-vsctl": self.ovs_vsctl_seconds + 5,
             "": self.virsh_seconds,
         }
@@ -175,69 +213,21 @@ def _settings(path: str) -> tuple[dict[str, Any], str]:
 
 
 def _typed(name: str, value: Any, wanted: Any) -> Any:
-    # bool is a subclass of int; an integer will do for a float.
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if wanted == tuple[str, ...]:
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
-            return tuple(value)
-        raise ConfigError(f"{name}: {value!r} is not a list of strings")
-    if isinstance(value, bool) != (wanted is bool) or not isinstance(value, wanted):
+    """A value of TOML as that of a field of type `wanted`; raises ConfigError for another type."""
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        value = tuple(value)
+    # Not isinstance: a bool is an int.
+    if type(value) is not (get_origin(wanted) or wanted):
         raise ConfigError(f"{name}: {value!r} is not {_TYPE_WORDS[wanted]}")
     return value
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-_TYPE_WORDS = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
-
-_TEXTS = [field.name for field in dataclasses.fields(Config) if field.type is str]
-_NUMBERS = [field.name for field in dataclasses.fields(Config) if field.type in (int, float)]
-
-# Settings, what has to hold of their values, and what is said of one of which it does not.
-_RULES: tuple[tuple[Iterable[str], Callable[[Any], bool], str], ...] = (
-    (
-        ("state_dir", "pool_path", "console_dir", "tokens_file"),
-        os.path.isabs,
-        "is not an absolute path",
-    ),
-    (_TEXTS, lambda value: value != "" and value.isprintable(), "is empty or not printable"),
-    (
-        ("pool", "pool_path", "console_dir", "machine"),
-        # It escapes them twice in the attributes of its XML (seen in 4.1).
-        lambda value: not set("&<>\"'") & set(value),
-        "has one of & < > \" ', which virt-install garbles",
-    ),
-    (
-        ("socket_mode",),
-        lambda value: re.fullmatch(r"0?[0-7]{3}", value) is not None,
-        "is not a mode such as '0660'",
-    ),
-    (
-        ("trusted_proxy",),
-        lambda value: value == "unix" or _is_address(value),
-        "is neither an IP address nor 'unix'",
-    ),
-    (("virt_type",), VIRT_TYPES.__contains__, f"is none of {', '.join(VIRT_TYPES)}"),
-    (("log_format",), LOG_FORMATS.__contains__, f"is none of {', '.join(LOG_FORMATS)}"),
-    (("log_level",), LOG_LEVELS.__contains__, f"is none of {', '.join(LOG_LEVELS)}"),
-    (
-        ("warm_virsh",),
-        lambda value: 0 <= value <= MOST_WARM_VIRSH,
-        f"is not 0 to {MOST_WARM_VIRSH}",
-    ),
-    (_LIMITS, lambda value: value >= 0, "is less than 0"),
-    (sorted({*_NUMBERS} - {*_LIMITS, "warm_virsh"}), lambda value: value > 0, "is not more than 0"),
-    (_NUMBERS, lambda value: value <= _MOST, f"is more than {_MOST}"),
-    (
-        ("ovs_vsctl_seconds",),
-        lambda value: value >= 1,
-        "is less than 1, and ovs-vsctl counts whole seconds",
-    ),
-)
+_TYPE_WORDS = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    tuple[str, ...]: "a list of strings",
+}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent.access import tokens
 from agent.access.control import require_authentication
+from agent.cli.command import Commands, add_command, settings
 from agent.cli.terminal import TerminalRunner
 from agent.config import Config
 from agent.errors import AgentError, ConfigError
@@ -32,18 +33,23 @@ class Finding:
     detail: str
 
 
-def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
-    """Look at everything and print what was found; returns 1 when something has failed.
+def add_to(commands: Commands) -> None:
+    """Add this subcommand."""
+    does = "say whether this machine has what the agent needs"
+    more = "Exits with 1 when something has failed. Starts, and ends, one empty trial machine."
+    check = add_command(commands, "check", does, more, "check --json", _check)
+    check.add_argument("--json", action="store_true", help="for a program to read")
 
-    It starts, and ends, one empty trial machine to see whether the hardware can be used.
-    Raises ConfigError, which `--json` prints as well: with such settings nothing can be looked at.
-    """
+
+def _check(args: argparse.Namespace) -> int:
     try:
-        findings = list(_findings(read_config()))
+        config = settings(args)
     except ConfigError as error:
         if args.json:
+            # Without settings nothing else can be looked at; a person reads the error.
             _print_json([Finding("configuration", FAILED, error.detail)])
         raise
+    findings = list(_findings(config))
     if args.json:
         _print_json(findings)
     else:
@@ -60,10 +66,9 @@ def _print_json(findings: Sequence[Finding]) -> None:
 def _findings(config: Config) -> Iterator[Finding]:
     runner = TerminalRunner(config.virsh_seconds)
     hypervisor = Hypervisor(runner, config)
-    # Configuration that cannot be read ends the command before it gets here.
     yield Finding("configuration", OK, "every setting can be used")
     looks: list[tuple[str, Callable[[], _Found]]] = [
-        ("who may come in", lambda: _access(config)),
+        ("access", lambda: _access(config)),
         *((tool, partial(_tool, runner, tool)) for tool in _TOOLS),
         ("libvirt", lambda: _libvirt(hypervisor, config)),
         ("pool", lambda: _pool(hypervisor)),
@@ -86,7 +91,7 @@ def _access(config: Config) -> _Found:
     require_authentication(config)
     if config.tokens_file:
         count = len(tokens.read(Path(config.tokens_file)))
-        return OK, f"who has a token: there are {count} in {config.tokens_file}"
+        return OK, f"clients with a token: there are {count} in {config.tokens_file}"
     if config.socket_path() is not None:
         return OK, f"whoever may open {config.socket_path()}"
     return OK, f"whoever reaches {config.listen}, without authentication"

@@ -3,31 +3,58 @@
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.config import Config
+from agent.cli.command import Commands, add_command, add_group, settings
 from agent.errors import ConfigError, NotFound
 from agent.operations.journal import Journal
-from agent.operations.operation import RUNNING, UNSETTLED
+from agent.operations.operation import RUNNING, STATUSES, UNSETTLED
 from agent.plans.script import operation_script
 
 _FOLLOW_SECONDS = 1.0
 
 
-def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
-    """List operations, or show one."""
-    journal = open_journal(read_config())
-    if args.action == "list":
-        return _list(journal, args)
-    _show(find(journal, args.operation), args)
-    return 0
+def add_to(commands: Commands) -> None:
+    """Add this subcommand."""
+    does = "say what the agent did: list operations, or show one"
+    actions = add_group(commands, "journal", does, "journal list --host ns.example.com --follow")
+    does = "list operations, the newest last"
+    more = "Columns: number, time, status, steps done, what it does, id."
+    example = "journal list --status undone --limit 5"
+    listed = add_command(actions, "list", does, more, example, _list)
+    listed.add_argument("--host", help="only this host's")
+    listed.add_argument("--network", help="only this network's")
+    listed.add_argument("--status", choices=STATUSES, help="only those of this status")
+    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="at most (50)")
+    listed.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+    listed.add_argument("--json", action="store_true", help="an object a line")
+    does = "show one operation: what was asked, every command, how it ended"
+    shown = add_command(actions, "show", does, "", "journal show 12 --script > replay.sh", _show)
+    shown.add_argument("operation", metavar="OPERATION", help="its id, or its number")
+    shown.add_argument("--script", action="store_true", help="its plan as a shell script")
+    shown.add_argument("--json", action="store_true", help="for a program to read")
 
 
-def open_journal(config: Config) -> Journal:
-    """The journal of the state folder; raises ConfigError when there is none."""
-    path = Path(config.state_dir) / "journal.sqlite"
+def with_action(words: Sequence[str]) -> list[str]:
+    """Return a command line whose `journal` without an action is a `journal list`."""
+    words = list(words)
+    if words[:1] == ["journal"] and words[1:2] not in (["list"], ["show"], ["-h"], ["--help"]):
+        words.insert(1, "list")
+    return words
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 100_000:
+        raise ValueError
+    return number
+
+
+def open_journal(args: argparse.Namespace) -> Journal:
+    """Return the journal of the state folder; raises ConfigError when there is none."""
+    path = Path(settings(args).state_dir) / "journal.sqlite"
     try:
         path.stat()
     except OSError as error:
@@ -39,7 +66,7 @@ def open_journal(config: Config) -> Journal:
 
 
 def find(journal: Journal, operation: str) -> dict[str, Any]:
-    """An operation by its id or its number; raises NotFound."""
+    """Return an operation by its id or its number; raises NotFound."""
     found = journal.get(operation)
     if found is None and operation.isascii() and operation.isdigit():
         number = int(operation[:18])
@@ -51,12 +78,11 @@ def find(journal: Journal, operation: str) -> dict[str, Any]:
     return found
 
 
-def _list(journal: Journal, args: argparse.Namespace) -> int:
-    """Print operations, oldest first so that the newest is at the prompt.
-
-    With --follow it goes on with those that begin or end, until Ctrl-C.
-    """
-    filters = {name: getattr(args, name) for name in ("host", "network", "status", "limit")}
+def _list(args: argparse.Namespace) -> int:
+    """Print operations, oldest first so that the newest is at the prompt."""
+    journal = open_journal(args)
+    names = ("host", "network", "status", "limit")
+    filters = {name: getattr(args, name) for name in names}
     rows = journal.find(**filters)[::-1]
     for row in rows:
         _print(row, args.json)
@@ -86,14 +112,15 @@ def _list(journal: Journal, args: argparse.Namespace) -> int:
         return 0
 
 
-def _show(found: dict[str, Any], args: argparse.Namespace) -> None:
-    """Print one operation: what was asked, every command and how it ended."""
+def _show(args: argparse.Namespace) -> int:
+    found = find(open_journal(args), args.operation)
     if args.script:
         print(operation_script(found), end="")
     elif args.json:
         print(json.dumps(found, indent=2))
     else:
         print("\n".join(_lines(found)))
+    return 0
 
 
 def _print(row: dict[str, Any], as_json: bool) -> None:

@@ -2,12 +2,10 @@
 
 import argparse
 import os
-from collections.abc import Callable
-from typing import Any
 
+from agent.cli.command import Commands, add_command
 from agent.cli.journal import find, open_journal
 from agent.cli.terminal import TerminalRunner
-from agent.config import Config
 from agent.errors import AgentError, FieldError, InUse, InvalidRequest
 from agent.operations.operation import RUNNING, UNSETTLED
 from agent.plans.plan import Plan, Step
@@ -15,44 +13,46 @@ from agent.plans.script import operation_script
 from agent.tools.command import Command
 
 
-def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
-    """Replay an operation of the journal."""
-    found = find(open_journal(read_config()), args.operation)
-    return replay(found, first=args.first, yes=args.yes, only_print=args.print)
+def add_to(commands: Commands) -> None:
+    """Add this subcommand."""
+    does = "run an operation's commands again, here in the terminal"
+    more = "Shows the commands, asks, and runs them. When one fails, what was made is taken back."
+    replay = add_command(commands, "replay", does, more, "replay 12 --from 2", _replay)
+    replay.add_argument("operation", metavar="OPERATION", help="its id, or its number")
+    replay.add_argument("--yes", action="store_true", help="do not ask")
+    replay.add_argument(
+        "--from", dest="first", type=int, default=1, metavar="STEP", help="the first step to run"
+    )
+    replay.add_argument("--print", action="store_true", help="print the script, run nothing")
 
 
-def replay(
-    found: dict[str, Any],
-    *,
-    first: int,
-    yes: bool,
-    only_print: bool,
-    ask: Callable[[str], str] = input,
-) -> int:
-    """Show an operation's commands, ask, and run them; answers the exit status.
+def _replay(args: argparse.Namespace) -> int:
+    """Show an operation's commands, ask, and run them.
 
-    found: the operation, as the journal has it. first: the step to begin with, from 1.
     A step that fails ends it; then the steps that began here are taken back as the agent
-    would, and asked about first unless `yes`.
+    would, and asked about first unless `--yes`.
     """
+    found = find(open_journal(args), args.operation)
+    first: int = args.first
     plan = Plan.from_json(found["plan"])
     if not 1 <= first <= len(plan.steps):
         raise InvalidRequest([FieldError("--from", f"the steps are 1 to {len(plan.steps)}")])
-    if found["status"] in (RUNNING, UNSETTLED) and not only_print:
+    if found["status"] in (RUNNING, UNSETTLED) and not args.print:
         raise InUse(
             f"operation {found['id']} is {found['status']}: the agent settles it, and would take"
             " back what is replayed now"
         )
-    if plan.once is not None and os.path.exists(plan.once) and not only_print:
-        raise InUse(f"{plan.once} is there: operation {found['id']} has been carried out already")
-    if only_print:
+    if plan.once is not None and os.path.exists(plan.once) and not args.print:
+        done = f"operation {found['id']} has been carried out already; delete what it made first"
+        raise InUse(f"{plan.once} is there: {done}")
+    if args.print:
         print(operation_script(found, first), end="")
         return 0
     steps = list(enumerate(plan.steps, 1))[first - 1 :]
     print(f"{plan.does} (operation {found['id']}, which is {found['status']})")
     for number, step in steps:
         print(f"\n# {number} of {len(plan.steps)}: {step.does}\n{step.command}")
-    if not yes and not _agrees(ask, f"\nRun {len(steps)} commands? [y/N] ", default=False):
+    if not args.yes and not _agrees(f"\nRun {len(steps)} commands? [y/N] ", default=False):
         print("nothing was run")
         return 1
     began: list[Step] = []
@@ -69,20 +69,18 @@ def replay(
             return 0
     except KeyboardInterrupt:
         print("\ninterrupted", flush=True)
-    _take_back(runner, began, yes, ask)
+    _take_back(runner, began, yes=args.yes)
     return 1
 
 
-def _take_back(
-    runner: TerminalRunner, began: list[Step], yes: bool, ask: Callable[[str], str]
-) -> None:
+def _take_back(runner: TerminalRunner, began: list[Step], *, yes: bool) -> None:
     commands = [command for step in reversed(began) for command in step.undo]
     if not commands:
         return
     print("\n# to take back what was made:")
     for command in commands:
         print(command)
-    if not yes and not _agrees(ask, f"\nRun these {len(commands)}? [Y/n] ", default=True):
+    if not yes and not _agrees(f"\nRun these {len(commands)}? [Y/n] ", default=True):
         return
     for command in commands:
         print(f"\n{command}", flush=True)
@@ -100,9 +98,9 @@ def _run(runner: TerminalRunner, command: Command) -> bool:
     return result.exit_code == 0 or command.tolerated(result.stderr)
 
 
-def _agrees(ask: Callable[[str], str], question: str, *, default: bool) -> bool:
+def _agrees(question: str, *, default: bool) -> bool:
     try:
-        answer = ask(question).strip().lower()
+        answer = input(question).strip().lower()
     except EOFError:
         return False
     return answer in ("y", "yes") or (default and not answer)

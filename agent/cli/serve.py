@@ -3,20 +3,26 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
 
-from agent.config import Config
-from agent.server import logs
-from agent.server.serve import serve
+from agent.cli.command import Commands, add_command, settings
 
 
-def run(args: argparse.Namespace, read_config: Callable[[], Config]) -> int:
-    """Serve until a signal ends it; does not return but for what raises."""
-    config = read_config()
-    # A terminal that goes away says SIGHUP too, and wants its programs to end.
+def add_to(commands: Commands) -> None:
+    """Add this subcommand."""
+    does, more = "answer requests until SIGTERM or Ctrl-C", "scripts/serve sets up what it needs."
+    serve = add_command(commands, "serve", does, more, "serve --listen 127.0.0.1:8420", _serve)
+    serve.add_argument("--listen", metavar="ADDRESS:PORT", help="where to answer; or unix:/PATH")
+
+
+def _serve(args: argparse.Namespace) -> int:
+    # These take longer than the whole of most other subcommands.
+    from agent.server import logs
+    from agent.server.serve import serve
+
+    config = settings(args)
+    # A terminal that goes away sends SIGHUP too, and expects its programs to end.
     at_terminal = sys.stdin is not None and sys.stdin.isatty()
-    read_again = read_config if args.config and not at_terminal else None
+    read_again = (lambda: settings(args)) if args.config and not at_terminal else None
     with logs.to_stderr(config.log_format, config.log_level) as log:
         status = serve(config, log, read_again)
-    # A thread whose command hangs must not hold the process up.
     os._exit(status)

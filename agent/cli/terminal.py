@@ -6,8 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import sh
-
 from agent.errors import CommandTimeout, ToolMissing
 from agent.tools.command import Result
 
@@ -27,6 +25,8 @@ class TerminalRunner:
 
         Raises ToolMissing and CommandTimeout.
         """
+        import sh  # only where a command is run: `serve` has no use for it
+
         out, err = _Text(sys.stdout if self._show else None), _Text(sys.stderr)
         err.shown = sys.stderr if self._show else None
         began = time.monotonic()

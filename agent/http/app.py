@@ -20,6 +20,7 @@ from agent.http.resources.health import Health
 from agent.http.resources.hosts import Host, HostList, Power
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
+from agent.http.shared_reads import SharedRead
 from agent.hypervisor.consoles import Consoles
 from agent.networks import Networks
 from agent.operations.executor import Executor
@@ -74,7 +75,8 @@ def create_app(
     app.add_route("/docs", docs)
     app.add_route("/docs/{page}", docs)
     metrics.watch(
-        health.host_states,
+        # However many scrapes there are at the same time, they do not take all the threads.
+        SharedRead(health.host_states, places),
         lambda: executor.active,
         lambda: len(health.unsettled()),
         lambda: len(journal.installs()),

@@ -18,9 +18,9 @@ from agent.operations.operation import (
     UNDONE,
     UNSETTLED,
     WAITING,
-    Asked,
     Change,
-    told,
+    Request,
+    error_json,
 )
 from agent.operations.steps import Steps, was_killed
 from agent.plans.plan import Plan
@@ -54,7 +54,7 @@ class Executor:
         self._installs = installs
         self._admission = admission or Admission()
 
-    def perform(self, change: Change, operation: str, asked: Asked) -> Any:
+    def perform(self, change: Change, operation: str, request: Request) -> Any:
         """Plan a change, carry it out, and return what its client is told.
 
         operation: the id that the journal, errors, logs and a second client are given.
@@ -64,7 +64,7 @@ class Executor:
         that the plan had made was taken back.
         """
         with trace.operation(operation):
-            plan, waits = self._begin(change, operation, asked)
+            plan, waits = self._begin(change, operation, request)
             try:
                 self._run(operation, plan, waits)
                 try:
@@ -79,13 +79,13 @@ class Executor:
             finally:
                 self._admission.leave(operation)
 
-    def submit(self, change: Change, operation: str, asked: Asked) -> None:
+    def submit(self, change: Change, operation: str, request: Request) -> None:
         """Plan a change and have it carried out by a thread; raises as `perform` does before.
 
         What comes of it is in the journal.
         """
         with trace.operation(operation):
-            plan, waits = self._begin(change, operation, asked)
+            plan, waits = self._begin(change, operation, request)
             # For the log to say what the thread is at work for.
             context = contextvars.copy_context()
 
@@ -133,18 +133,18 @@ class Executor:
         self._steps.cut_off()
         return self._admission.idle(seconds)
 
-    def _begin(self, change: Change, operation: str, asked: Asked) -> tuple[Plan, bool]:
+    def _begin(self, change: Change, operation: str, request: Request) -> tuple[Plan, bool]:
         """Acquire the names, make the plan and write it down.
 
         Returns the plan, and whether it has to wait for its turn. Before that has come: what is
         refused is refused at once, and who waits can be seen.
         """
-        self._locks.hold(change.claims, operation)
+        self._locks.acquire(change.claims, operation)
         try:
             waits = self._admission.enter(operation, change.makes)
             try:
                 plan = change.plan()
-                self._journal.begin(operation, asked, plan, WAITING if waits else RUNNING)
+                self._journal.begin(operation, request, plan, WAITING if waits else RUNNING)
             except BaseException:
                 self._admission.leave(operation)
                 raise
@@ -189,7 +189,7 @@ class Executor:
             status = FAILED
         settled = not left
         try:
-            self._journal.end(operation, status, told(error))
+            self._journal.end(operation, status, error_json(error))
         except JournalFailed as failure:
             # The next start would take it back once more: until the journal knows that it
             # ended, nobody else may make anything of that name.

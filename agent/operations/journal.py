@@ -20,8 +20,8 @@ from agent.operations.operation import (
     UNDONE,
     UNSETTLED,
     WAITING,
-    Asked,
     Outcome,
+    Request,
 )
 from agent.plans.plan import Plan
 from agent.tools.command import Command
@@ -72,15 +72,9 @@ class Journal:
             # Something has to be written: a disk that cannot be is not missed before.
             db.execute("pragma user_version = 1")
 
-    def begin(self, operation: str, asked: Asked, plan: Plan, status: str = "running") -> None:
+    def begin(self, operation: str, request: Request, plan: Plan, status: str = "running") -> None:
         """Write down an operation that is about to begin, or (WAITING) to wait for its turn."""
-        request = {
-            "method": asked.method,
-            "path": asked.path,
-            "body": asked.body,
-            "request_id": asked.request_id,
-            "client": asked.client,
-        }
+        kept = ("method", "path", "body", "request_id", "client")
         with self._database.writing() as db:
             db.execute(
                 "insert into operations (id, does, host, network, request, plan, status, began)"
@@ -88,9 +82,9 @@ class Journal:
                 (
                     operation,
                     plan.does,
-                    asked.host,
-                    asked.network,
-                    json.dumps(request),
+                    request.host,
+                    request.network,
+                    json.dumps({name: getattr(request, name) for name in kept}),
                     json.dumps(plan.to_json()),
                     status,
                     self._clock(),

@@ -28,8 +28,8 @@ class Locks:
         self._lock = threading.Lock()
         self._held: dict[str, tuple[Claim, ...]] = {}
 
-    def hold(self, claims: Sequence[Claim], operation: str) -> None:
-        """Hold all the claims for an operation, or none: raises Busy at once, never waits."""
+    def acquire(self, claims: Sequence[Claim], operation: str) -> None:
+        """Acquire all the claims for an operation, or none; raises Busy at once, never waits."""
         with self._lock:
             for claim in claims:
                 holder = self._holder(claim)
@@ -44,14 +44,14 @@ class Locks:
     @contextmanager
     def held(self, claims: Sequence[Claim], operation: str) -> Iterator[None]:
         """Hold all the claims for an operation during the `with` block; raises Busy."""
-        self.hold(claims, operation)
+        self.acquire(claims, operation)
         try:
             yield
         finally:
             self.release(operation)
 
     def release(self, operation: str) -> None:
-        """Let go of all that an operation holds; it may hold nothing."""
+        """Release all that an operation holds; it may hold nothing."""
         with self._lock:
             self._held.pop(operation, None)
 

@@ -26,7 +26,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """What was asked of the agent, and by whom.
 
     host, network: the name that the change is about, one of them. client: the address.
@@ -71,7 +71,7 @@ RUNNING, WAITING, DONE, UNDONE, FAILED, UNSETTLED = STATUSES = (
 )
 
 
-def told(error: BaseException) -> Mapping[str, Any]:
+def error_json(error: BaseException) -> Mapping[str, Any]:
     """An error for the journal."""
     if isinstance(error, AgentError):
         return {"detail": error.detail, **error.facts()}

@@ -14,7 +14,7 @@ from agent.errors import AgentError, Busy, JournalFailed
 from agent.operations import leftovers, trace
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
-from agent.operations.operation import DONE, FAILED, UNDONE, UNSETTLED, WAITING, told
+from agent.operations.operation import DONE, FAILED, UNDONE, UNSETTLED, WAITING, error_json
 from agent.operations.steps import Steps
 from agent.plans.plan import Plan
 
@@ -25,7 +25,7 @@ _FIRST_WAIT_SECONDS = 2.0
 _LONGEST_WAIT_SECONDS = 60.0
 
 
-class Settler:
+class Recovery:
     """Settles operations of the journal, and tries again those that cannot be settled yet.
 
     Their names are held in `locks` until then.
@@ -58,7 +58,7 @@ class Settler:
         for operation in operations:
             record = self._journal.get(operation)
             if record is not None:
-                self._hold(record)
+                self._acquire(record)
         # All the names first: with a daemon that hangs the rest may take minutes.
         for operation in operations:
             if not self._try(operation, undoing=False):
@@ -72,7 +72,7 @@ class Settler:
         with self._condition:
             self._open[operation] = undoing
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._work, name="settler", daemon=True)
+                self._thread = threading.Thread(target=self._work, name="recovery", daemon=True)
                 self._thread.start()
             self._condition.notify_all()
 
@@ -118,7 +118,7 @@ class Settler:
             _log.exception("operation %s is not settled yet", operation)
         return False
 
-    def _hold(self, record: dict[str, Any]) -> None:
+    def _acquire(self, record: dict[str, Any]) -> None:
         kind = "host" if record["host"] is not None else "network"
         claims = [Claim(kind, record[kind])]
         # The networks of a host that was being made must not go before it is settled.
@@ -126,7 +126,7 @@ class Settler:
             networks = set((record["request"]["body"] or {}).get("networks", ()))
             claims += [Claim("network", name, shared=True) for name in sorted(networks)]
         try:
-            self._locks.hold(claims, record["id"])
+            self._locks.acquire(claims, record["id"])
         except Busy as error:
             # Two of one name cannot both have run; whichever is older holds it for both.
             _log.warning("operation %s: %s", record["id"], error.detail)
@@ -169,7 +169,7 @@ class Settler:
                 raise  # what was made is whole, and is tried again
             except AgentError as failure:
                 _log.warning("operation %s: %s", operation, failure)
-                error = told(failure)
+                error = error_json(failure)
                 began = set(range(len(plan.steps)))
             else:
                 return DONE

@@ -30,9 +30,9 @@ _log = logging.getLogger("agent")
 _START_SECONDS = 15.0
 # How long to wait before a journal that cannot be read is tried again.
 _JOURNAL_SECONDS = 2.0
-# Threads for requests that wait for no command, and for the two that read each list now and next,
-# beside those for the ones that wait for commands.
-_FREE_THREADS = 8
+# Threads for requests that wait for no command, and for the two that read each list, and the hosts
+# of a scrape, now and next, beside those for the ones that wait for commands.
+_FREE_THREADS = 10
 # How long the answers to the last changes may take to leave.
 _ANSWER_SECONDS = 2.0
 # How long the rest of an end may take, such as that of commands which do not heed a signal.
@@ -45,8 +45,8 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
     log: changed with its settings. read_again: reads the settings anew on SIGHUP; None for a
     SIGHUP that is a SIGTERM.
     A thread may be left whose command hangs: it must not hold the process up.
-    Raises ConfigError when the state folder or the address cannot be had, or everybody could
-    come in.
+    Raises ConfigError when the state folder or the address cannot be had, or when anybody on the
+    network could use the agent.
     """
     require_authentication(config)
     agent = build(config)
@@ -97,7 +97,7 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
             _log.info("ready: answers at %s", config.listen)
             systemd.ready()
             server.run()
-        agent.settler.close()
+        agent.recovery.close()
         agent.installs.close()
         agent.kept_virsh.close()
         agent.journal.close()
@@ -156,7 +156,7 @@ def _settle(agent: Agent) -> None:
 def _settle_all(agent: Agent) -> None:
     while True:
         try:
-            agent.settler.start()
+            agent.recovery.start()
             agent.installs.start()
         except JournalFailed as error:
             # While it cannot say what was cut off, nothing may be made of any name.

@@ -130,30 +130,11 @@ def _refused(*words: str) -> tuple[int, str, str]:
     return ended.returncode, ended.stdout, ended.stderr
 
 
-def test_a_start_that_would_let_everybody_in(tmp_path: Path) -> None:
-    assert _refused("--listen=0.0.0.0:0", f"--state-dir={tmp_path}") == (
-        2,
-        "",
-        "agent: listen: 0.0.0.0:0 is not loopback, and whoever reaches the agent owns the"
-        " hypervisor; set tokens_file (or no_authentication = true)\n",
-    )
-
-
 def test_a_proxy_that_is_not_trusted_names_nobody(agent: Agent) -> None:
     forged = {"X-Forwarded-For": "192.0.2.9", "Forwarded": "for=192.0.2.9"}
     assert agent.request("GET", f"/networks/{own('forged')}", None, forged).status == 404
     log = agent.logged(f"127.0.0.1 GET /networks/{own('forged')}: 404")
     assert "192.0.2.9" not in log
-
-
-def test_a_form_of_another_site(agent: Agent) -> None:
-    """As a browser sends it, with a name that was led here or without."""
-    form = {"Content-Type": "text/plain", "Origin": "http://evil.example.com"}
-    body = json.dumps(NETWORK).encode()
-    with stack.unchanged():
-        for host, status in ((agent.address, 403), ("evil.example.com", 421)):
-            answer = agent.request("POST", f"/networks/{NAME}", body, {**form, "Host": host})
-            assert answer.status == status
 
 
 @pytest.fixture

@@ -143,27 +143,6 @@ def test_health_names_a_pool_that_is_off(start_agent: Callable[..., Agent]) -> N
         virsh("pool-undefine", name)
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        "#!/bin/sh\necho 'ovs-vsctl: unix:/db.sock: database connection failed ()' >&2; exit 1\n",
-        "#!/bin/sh\nkill -ALRM $$\n",
-    ],
-    ids=["no database", "no switch"],
-)
-def test_health_names_open_vswitch(
-    faults: Faults, start_agent: Callable[..., Agent], script: str
-) -> None:
-    """As ovs-vsctl fails when its database, or the switch, is down."""
-    faults.replace("ovs-vsctl", script)
-    agent = start_agent(path=faults.path)
-    _assert_failing(agent, {"openvswitch"})
-    with stack.unchanged():
-        assert agent.post("hosts", NAME, body=BODY).status == 503
-        answer = agent.post("networks", own("n"), body={"bridge": stack.BRIDGE, "vlan": 1})
-        assert answer.status == 503
-
-
 def _assert_failing(agent: Agent, failing: set[str]) -> None:
     answer = agent.get("health")
     parts = {part: told["status"] for part, told in answer.body.items() if part != "status"}

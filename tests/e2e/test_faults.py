@@ -28,19 +28,6 @@ def faulty(
         yield agent, faults
 
 
-def test_a_host_whose_create_fails_leaves_nothing(faulty: tuple[Agent, Faults]) -> None:
-    """And its answer has all that is known of the command; test_recovery.py has the others."""
-    agent, faults = faulty
-    with stack.unchanged():
-        faults.at("virt-install", 1, "after")
-        answer = agent.post("hosts", NAME, body=BODY)
-        assert (faults.calls(), answer.status) == (1, 500)
-        assert answer.body["stderr"].endswith("error: a fault that the test made")
-        assert answer.body["exit_code"] == 1
-        assert answer.body["command"].startswith("virt-install ")
-        assert "left_behind" not in answer.body
-
-
 def test_what_could_not_be_taken_back_is_told(
     start_agent: Callable[..., Agent], faults: Faults
 ) -> None:

@@ -1,6 +1,5 @@
 """The bounds: of bodies, of hosts, of what runs and of who waits."""
 
-import json
 import signal
 import threading
 from collections.abc import Callable
@@ -66,19 +65,6 @@ def _assert_that_virsh_alone_fails(agent: Agent) -> None:
     parts = agent.get("health").body
     failing = {part for part in parts if part != "status" and parts[part]["status"] == "failing"}
     assert failing == {"libvirt", "pool"}
-
-
-def test_bodies_that_are_too_large(start_agent: Callable[..., Agent]) -> None:
-    """Whatever is said of their length; one of just the size that may be is read."""
-    agent = start_agent(body_bytes=200)
-    body = json.dumps({**BODY, "x": ""})
-    fits = body.replace('""', f'"{"x" * (200 - len(body))}"').encode()
-    for sent, status in ((fits, 400), (fits + b" ", 413), (b"x" * 801, 413), (b"x" * 10**7, 413)):
-        answer = agent.post("hosts", own("n"), body=sent)
-        assert answer.status == status
-        if status == 413:
-            assert answer.body["detail"] == "a body has at most 200 bytes"
-    assert answer.headers["X-Request-ID"]
 
 
 def test_what_one_host_may_have(start_agent: Callable[..., Agent]) -> None:

@@ -240,20 +240,6 @@ def test_a_dry_run_and_its_script(agent: Agent, tmp_path: Path) -> None:
     assert (refused.status, refused.fields) == (400, {"now"})
 
 
-def test_an_answer_before_it_is_done(agent: Agent) -> None:
-    """A 202 with the operation, which is done in the end."""
-    assert agent.post("hosts", NAME, body=BARE).status == 200
-    accepted = _put(agent, "stop", headers=ASYNC)
-    operation = accepted.body["id"]
-    assert (accepted.status, accepted.headers["location"]) == (202, f"/operations/{operation}")
-
-    assert agent.ended(operation)["status"] == "done"
-    assert stack.state(NAME) == "shut off"
-    refused = _put(agent, "reset", headers=ASYNC)
-    detail = _does_not_fit("reset", "shut off", FITS["reset"])
-    assert (refused.status, refused.body["detail"]) == (409, detail)
-
-
 def test_a_start_on_the_wrong_vlan_is_taken_back(
     start_agent: Callable[..., Agent], faults: Faults
 ) -> None:
@@ -293,30 +279,6 @@ def test_stale_ports_do_not_capture_a_host(libvirt: Libvirt, tmp_path: Path) -> 
         assert (answer.status, answer.body["state"]) == (200, "running")
         assert switch.tag(libvirt.port(NAME)) == "10"
         assert switch.ports() == {"kept", libvirt.port(NAME), libvirt.port(other)}
-
-
-@pytest.mark.parametrize(("how", "left"), [("hang", "shut off"), ("hang-after", "running")])
-def test_a_change_that_was_cut_off_is_left_as_it_is(
-    start_agent: Callable[..., Agent], faults: Faults, how: str, left: str
-) -> None:
-    """The agent is killed in it: it failed, and the host can be asked for anything."""
-    agent = start_agent(path=faults.path)
-    made = agent.post("hosts", NAME, body=BARE).body
-    assert _put(agent, "stop").status == 200
-    faults.at_operation(1, how)
-    operation = _put(agent, "start", headers=ASYNC).body["id"]
-    stack.wait_for(faults.hangs, "a command that hangs")
-    agent.kill()
-    faults.none()
-    agent.start()
-    found = agent.get("operations", operation).body
-    assert (found["status"], found["undo_commands"]) == ("failed", 0)
-    assert found["error"] == {
-        "detail": "it was cut off: the agent ended while it ran; the host is as it was left"
-    }
-    assert stack.state(NAME) == left
-    assert agent.get("hosts", NAME).body == {**made, "state": left}
-    assert _put(agent, "stop").body == {**made, "state": "shut off"}
 
 
 def test_a_host_at_work_is_busy(start_agent: Callable[..., Agent], faults: Faults) -> None:

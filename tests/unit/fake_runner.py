@@ -9,8 +9,8 @@ from agent.errors import Busy, JournalFailed
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
-from agent.operations.operation import Asked, Change
-from agent.operations.recovery import Settler
+from agent.operations.operation import Change, Request
+from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command, Result
@@ -62,11 +62,11 @@ def argvs(commands: Sequence[Command]) -> list[tuple[str, ...]]:
     return [command.argv for command in commands]
 
 
-def asked(name: str = "a", kind: str = "host") -> Asked:
+def asked(name: str = "a", kind: str = "host") -> Request:
     """A request that is about a host, or about a network."""
     body = {"memory": 1}
     path = f"/{kind}s/{name}"
-    return Asked("POST", path, body, "request", "127.0.0.1", **{kind: name})
+    return Request("POST", path, body, "request", "127.0.0.1", **{kind: name})
 
 
 def new_executor(
@@ -103,9 +103,9 @@ HOST = Claim("host", "a")
 
 
 class World:
-    """An executor and a settler over fake commands, and all that they work with.
+    """An executor and a recovery over fake commands, and all that they work with.
 
-    journal: that of an agent before this one, None for a new one. The settler is not told
+    journal: that of an agent before this one, None for a new one. The recovery is not told
     of what the executor leaves unsettled: that is noted.
     """
 
@@ -117,7 +117,7 @@ class World:
         self.locks = Locks()
         self.unsettled: list[str] = []
         steps = Steps(self.commands, self.journal)  # type: ignore[arg-type]
-        self.settler = Settler(steps, self.journal, self.locks)
+        self.recovery = Recovery(steps, self.journal, self.locks)
         self.executor = Executor(
             steps, self.journal, self.locks, self.unsettled.append, lambda: None
         )
@@ -133,7 +133,7 @@ class World:
     def holder(self) -> str | None:
         """The operation that holds the name."""
         try:
-            self.locks.hold([HOST], "another")
+            self.locks.acquire([HOST], "another")
         except Busy as busy:
             return busy.held_by
         self.locks.release("another")

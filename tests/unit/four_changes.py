@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
+from agent.tools.commands.virsh import NO_DOMAIN
 
 from .recorded import URI
 from .test_http_hosts import (
@@ -72,12 +73,12 @@ def _make_volume(index: int) -> Step:
 _STOP = _virsh(
     "destroy",
     f"--domain={uuid(1)}",
-    tolerates=("domain is not running", "failed to get domain"),
+    tolerates=("domain is not running", *NO_DOMAIN),
 )
 _UNDEFINE = _virsh(
     *("undefine", f"--domain={uuid(1)}", "--managed-save", "--nvram"),
     *("--snapshots-metadata", "--checkpoints-metadata"),
-    tolerates=("failed to get domain",),
+    tolerates=NO_DOMAIN,
 )
 _DEL_PORTS = Command(
     (

@@ -150,7 +150,7 @@ def test_past_the_queue_nothing_is_held_or_written_down(busied: Busied) -> None:
         with pytest.raises(TooMany):
             ask(busied.change("c"), "c", asked("c"))
     assert busied.status("c") is None
-    busied.world.locks.hold([Claim("host", "c")], "other")
+    busied.world.locks.acquire([Claim("host", "c")], "other")
 
 
 def test_what_makes_nothing_does_not_wait(busied: Busied) -> None:
@@ -187,13 +187,13 @@ def test_an_agent_that_stops_lets_nobody_wait(busied: Busied) -> None:
     found = busied.world.journal.get("b")
     assert found is not None
     assert (found["status"], found["error"], found["commands"]) == (UNDONE, {"detail": detail}, [])
-    busied.world.locks.hold([Claim("host", "b")], "other")
+    busied.world.locks.acquire([Claim("host", "b")], "other")
 
 
 def test_an_agent_that_died_had_done_nothing_of_what_waited(busied: Busied) -> None:
     busied.executor.submit(busied.change("b"), "b", asked("b"))
     later = World(busied.world.journal)
-    later.settler.start()
+    later.recovery.start()
     found = later.journal.get("b")
     assert found is not None
     assert (found["status"], found["commands"]) == (UNDONE, [])

@@ -11,7 +11,7 @@ import pytest
 
 from agent.__main__ import main
 from agent.operations.journal import Journal
-from agent.operations.operation import DONE, UNDONE, Asked, Outcome
+from agent.operations.operation import DONE, UNDONE, Outcome, Request
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
 
@@ -33,7 +33,7 @@ def notes(tmp_path: Path) -> Path:
 def state(tmp_path: Path, notes: Path) -> list[str]:
     """The option that names a state folder with a journal of two operations."""
     journal = Journal(tmp_path / "journal.sqlite", days=1e6, clock=lambda: 1e9)
-    asked = Asked("POST", "/hosts/a", {"memory": 1}, "req", "127.0.0.1", host="a")
+    asked = Request("POST", "/hosts/a", {"memory": 1}, "req", "127.0.0.1", host="a")
     where = shlex.quote(str(notes))
     plan = Plan(
         "create host a",
@@ -49,7 +49,7 @@ def state(tmp_path: Path, notes: Path) -> list[str]:
     journal.end_step(ID, number, Outcome(0.25, None, False, "", "", "it was killed"))
     number = journal.begin_step(ID, 0, plan.steps[0].undo[0], undo=True)
     journal.end(ID, UNDONE, {"detail": "sh was killed"})
-    other = Asked("DELETE", "/networks/n", None, "req2", None, network="n")
+    other = Request("DELETE", "/networks/n", None, "req2", None, network="n")
     journal.begin("other", other, Plan("delete network n", ()))
     journal.end("other", DONE)
     journal.close()
@@ -133,7 +133,7 @@ def test_following(state: list[str], tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().split()[2:4] == ["01:46:40", "done"]
         journal = Journal(tmp_path / "journal.sqlite", days=1e6)
-        asked = Asked("DELETE", "/hosts/b", None, "req3", None, host="b")
+        asked = Request("DELETE", "/hosts/b", None, "req3", None, host="b")
         journal.begin("third", asked, Plan("delete host b", ()))
         row = ["0/0", "delete", "host", "b", "third"]
         assert process.stdout.readline().split()[3:] == ["running", *row]
@@ -252,7 +252,7 @@ def test_check_names_what_is_missing(
     assert user[0] in ("ok", "warning")
     assert found == {
         "configuration": ("ok", "every setting can be used"),
-        "who may come in": ("ok", "whoever reaches 127.0.0.1:8420, without authentication"),
+        "access": ("ok", "whoever reaches 127.0.0.1:8420, without authentication"),
         "virsh": ("failed", "it is not installed"),
         "virt-install": ("failed", "it is not installed"),
         "ovs-vsctl": ("failed", "it is not installed"),

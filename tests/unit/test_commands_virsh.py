@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.tools.command import Command
-from agent.tools.commands.virsh import Virsh
+from agent.tools.commands.virsh import NO_DOMAIN, Virsh
 
 URI = "qemu:///system"
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
@@ -26,7 +26,7 @@ def line(*words: str, stdin: str | None = None, tolerates: tuple[str, ...] = ())
             line(
                 "destroy",
                 f"--domain={UUID}",
-                tolerates=("domain is not running", "failed to get domain"),
+                tolerates=("domain is not running", *NO_DOMAIN),
             ),
         ),
         (
@@ -38,7 +38,7 @@ def line(*words: str, stdin: str | None = None, tolerates: tuple[str, ...] = ())
                 "--nvram",
                 "--snapshots-metadata",
                 "--checkpoints-metadata",
-                tolerates=("failed to get domain",),
+                tolerates=NO_DOMAIN,
             ),
         ),
         (

@@ -59,7 +59,7 @@ def test_a_unix_socket() -> None:
     assert Config().socket_path() is None
 
 
-def test_who_may_come_in(file: Path) -> None:
+def test_settings_of_access(file: Path) -> None:
     file.write_text(
         'tokens_file = "/etc/agent/tokens"\nopen_health = true\nsocket_group = ""\n'
         'server_names = ["hv1.example.com", "2001:db8::1"]\ntrusted_proxy = "127.0.0.1"\n'
@@ -90,23 +90,21 @@ def test_the_limits_of_each_tool() -> None:
         ("threads = 0", "threads: 0 is not more than 0"),
         ("virsh_seconds = inf", "virsh_seconds: inf is more than 1000000"),
         ("journal_operations = 1000001", "journal_operations: 1000001 is more than 1000000"),
-        (
-            "ovs_vsctl_seconds = 0.5",
-            "ovs_vsctl_seconds: 0.5 is less than 1, and ovs-vsctl counts whole seconds",
-        ),
+        ("ovs_vsctl_seconds = 0.5", "ovs_vsctl_seconds: 0.5 is less than 1"),
         ("stop_seconds = -1", "stop_seconds: -1.0 is not more than 0"),
         ("virsh_seconds = nan", "virsh_seconds: nan is not more than 0"),
         ("creates = 0", "creates: 0 is not more than 0"),
         ("creates_waiting = -1", "creates_waiting: -1 is less than 0"),
         ("host_disk_gb = -1", "host_disk_gb: -1 is less than 0"),
         ("host_memory = 1000001", "host_memory: 1000001 is more than 1000000"),
-        ("warm_virsh = -1", "warm_virsh: -1 is not 0 to 16"),
-        ("warm_virsh = 17", "warm_virsh: 17 is not 0 to 16"),
+        ("warm_virsh = -1", "warm_virsh: -1 is less than 0"),
+        ("warm_virsh = 17", "warm_virsh: 17 is more than 16"),
+        ('listen = ""', "listen: '' is empty or not printable"),
         ('pool = ""', "pool: '' is empty or not printable"),
         ('pool = "a\\nb"', r"pool: 'a\nb' is empty or not printable"),
         ('virt_type = "xen"', "virt_type: 'xen' is none of auto, kvm, qemu"),
         ('log_format = "xml"', "log_format: 'xml' is none of text, json"),
-        ('log_level = "INFO"', "log_level: 'INFO' is none of debug, info, warning"),
+        ('log_level = "INFO"', "log_level: 'INFO' is none of info, debug, warning"),
         ('state_dir = "run"', "state_dir: 'run' is not an absolute path"),
         ('pool_path = "images"', "pool_path: 'images' is not an absolute path"),
         (
@@ -133,15 +131,16 @@ def test_the_limits_of_each_tool() -> None:
             'trusted_proxy = "*"',
             "trusted_proxy: '*' is neither an IP address nor 'unix'",
         ),
-        ('listen = "unix:run"', "listen: 'unix:run': 'run' is not an absolute path"),
-        ('listen = "unix:"', "listen: 'unix:': '' is not an absolute path"),
         (
             f'listen = "unix:/{"x" * 107}"',
-            f"listen: 'unix:/{'x' * 107}': the path of a socket has at most 107 bytes",
+            f"listen: 'unix:/{'x' * 107}' has a path of more than 107 bytes",
         ),
         *(
-            (f'listen = "{listen}"', f"listen: {listen!r} is not ADDRESS:PORT")
-            for listen in ("", "8420", ":8420", "localhost", "a:", "a:b", "a:65536", "a:-1", "a:²")
+            (f'listen = "{listen}"', f"listen: {listen!r} is neither ADDRESS:PORT nor unix:/PATH")
+            for listen in (
+                *("8420", ":8420", "localhost", "a:", "a:b", "a:65536", "a:-1", "a:²"),
+                *("unix:", "unix:run", "unix:80", "unix:/run/"),
+            )
         ),
     ],
 )
@@ -192,13 +191,13 @@ def test_an_option_over_a_file_is_told_without_it(file: Path) -> None:
     file.write_text('listen = "127.0.0.1:1"\n')
     with pytest.raises(ConfigError) as caught:
         load(str(file), {"listen": "8420"})
-    assert caught.value.detail == "listen: '8420' is not ADDRESS:PORT"
+    assert caught.value.detail == "listen: '8420' is neither ADDRESS:PORT nor unix:/PATH"
 
 
 def test_an_option_that_cannot_be() -> None:
     with pytest.raises(ConfigError) as caught:
         load(None, {"listen": "8420"})
-    assert caught.value.detail == "listen: '8420' is not ADDRESS:PORT"
+    assert caught.value.detail == "listen: '8420' is neither ADDRESS:PORT nor unix:/PATH"
 
 
 def test_a_file_that_is_missing(file: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_submitted_change_that_cannot_be_planned(world: World) -> None:
 
 
 def test_a_submitted_change_of_a_name_that_is_held(world: World) -> None:
-    world.locks.hold([HOST], "other")
+    world.locks.acquire([HOST], "other")
     with pytest.raises(Busy) as caught:
         submit(world, CREATE)
     assert caught.value.held_by == "other"

@@ -159,7 +159,7 @@ def test_a_change_that_cannot_be_is_refused_at_once(agent: Agent) -> None:
 
 
 def test_so_is_one_of_a_name_that_is_held(agent: Agent) -> None:
-    agent.locks.hold([Claim("network", "fixture-transient")], "one")
+    agent.locks.acquire([Claim("network", "fixture-transient")], "one")
     answer = DELETE_NETWORK.ask(agent, headers=ASYNC)
     assert (answer.status_code, answer.json) == (
         409,

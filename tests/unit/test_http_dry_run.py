@@ -14,7 +14,7 @@ CHANGES = pytest.mark.parametrize("change", CASES)
 def assert_nothing_changed(agent: Agent) -> None:
     """No operation began, and no name is held."""
     assert (agent.journal.find(), agent.unsettled) == ([], [])
-    agent.locks.hold([Claim("host", "fixture.example.com"), Claim("network", "vlan:10")], "one")
+    agent.locks.acquire([Claim("host", "fixture.example.com"), Claim("network", "vlan:10")], "one")
 
 
 @CHANGES
@@ -100,7 +100,7 @@ def test_a_change_that_cannot_be(agent: Agent) -> None:
 
 def test_it_waits_for_nobody(agent: Agent) -> None:
     """A name that is held, or an agent that stops, is no bar to a look."""
-    agent.locks.hold([Claim("network", "fixture-transient")], "one")
+    agent.locks.acquire([Claim("network", "fixture-transient")], "one")
     agent.executor.drain(0)
     DELETE_NETWORK.expect(agent)
     answer = DELETE_NETWORK.ask(agent, params={"dry_run": "true"})

@@ -60,8 +60,8 @@ def test_health_with_an_operation_that_is_not_settled(
         agent.journal.begin_step(operation, 0, CREATE.steps[0].command, undo=False)
     for line in [*takes_back("one"), *takes_back("one")] * 2:
         agent.runs(*line.split(), stderr="error: no\n", returncode=1)
-    agent.settler.start()
-    agent.settler.close()
+    agent.recovery.start()
+    agent.recovery.close()
     healthy = expect_good_health(agent)
     answer = agent("GET", "/health")
     assert (answer.status_code, answer.json) == (

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from agent.operations.operation import DONE, Asked
+from agent.operations.operation import DONE, Request
 from agent.plans.plan import Install, Plan
 
 from .recorded import Read, virsh, virsh_error
@@ -95,7 +95,7 @@ def test_show(agent: Agent) -> None:
 def test_show_an_install(agent: Agent) -> None:
     """The journal has it, by the UUID of the domain."""
     plan = Plan("create host a", (), Install("fixture-netboot", uuid(2), "http://tree/"))
-    asked = Asked("POST", "/hosts/a", None, "request", None, host="fixture-netboot")
+    asked = Request("POST", "/hosts/a", None, "request", None, host="fixture-netboot")
     agent.journal.begin("one", asked, plan)
     agent.journal.end("one", DONE)
     found = agent.journal.install(uuid(2))

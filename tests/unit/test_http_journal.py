@@ -52,7 +52,7 @@ def test_no_change_is_made(
     assert (answer.status_code, answer.json) == (503, unavailable(detail, operation=operation))
     assert answer.headers["retry-after"] == "5"
     assert "location" not in answer.headers
-    agent.locks.hold([Claim("host", "fixture.example.com"), Claim("network", "vlan:10")], "one")
+    agent.locks.acquire([Claim("host", "fixture.example.com"), Claim("network", "vlan:10")], "one")
     assert agent.unsettled == []
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.operations.operation import DONE, UNDONE, UNSETTLED, Asked, Outcome
+from agent.operations.operation import DONE, UNDONE, UNSETTLED, Outcome, Request
 from agent.operations.steps import Steps
 from agent.plans.plan import Plan
 from agent.plans.script import script
@@ -235,7 +235,7 @@ def test_one_as_a_script(agent: Agent) -> None:
 
 def test_a_path_of_lines_stays_a_comment(agent: Agent) -> None:
     path = "/hosts/a\nrm -rf /"
-    agent.journal.begin("one", Asked("POST", path, None, "r", None, host="a"), DELETE)
+    agent.journal.begin("one", Request("POST", path, None, "r", None, host="a"), DELETE)
     answer = agent("GET", "/operations/one", headers={"Accept": "text/x-shellscript"})
     comment = "# asked for by None with POST /hosts/a rm -rf / (request r)"
     assert comment in answer.text.splitlines()

@@ -13,7 +13,7 @@ from agent.hypervisor.facts import InstallLook
 from agent.installs import Installs, Next, decide
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
-from agent.operations.operation import DONE, Asked, Outcome
+from agent.operations.operation import DONE, Outcome, Request
 from agent.operations.steps import Steps
 from agent.plans.plan import Install, Plan, Step
 from agent.tools.command import Command, Result
@@ -154,7 +154,7 @@ class World:
     def begin(self, domain: str = UUID, host: str = "ns") -> str:
         """Have the create of a host end, so that its install begins; answers the install's id."""
         operation = f"create {domain}"
-        asked = Asked("POST", f"/hosts/{host}", {}, "request", "client", host=host)
+        asked = Request("POST", f"/hosts/{host}", {}, "request", "client", host=host)
         install = Install(host, domain, "http://location")
         self.journal.begin(operation, asked, Plan(f"create host {host}", (), install))
         self.journal.end(operation, DONE)
@@ -210,7 +210,7 @@ def test_a_host_is_started_when_its_installer_has_ended(world: World) -> None:
     ]
     # Its name is free again.
     until(lambda: not follows())
-    world.locks.hold([Claim("host", "ns")], "another")
+    world.locks.acquire([Claim("host", "ns")], "another")
 
 
 def test_installs_are_looked_at_until_there_are_none(world: World) -> None:
@@ -324,7 +324,7 @@ def test_a_host_that_another_operation_holds(world: World) -> None:
     """It is waited for, and what comes of the operation is what counts."""
     operation = world.begin()
     world.hypervisor.looks = {UUID: ENDED}
-    world.locks.hold([Claim("host", "ns")], "another")
+    world.locks.acquire([Claim("host", "ns")], "another")
     world.installs.wake()
     until(lambda: world.hypervisor.looked >= 3)
     assert (world.of(operation), world.runner.ran) == (("waiting", None), [])
@@ -357,7 +357,7 @@ def test_a_start_that_fails_is_taken_back(
     assert world.ended(operation) == ("failed", f"it could not be started: {why}")
     assert world.runner.ran == ran
     until(lambda: not follows())
-    world.locks.hold([Claim("host", "ns")], "another")
+    world.locks.acquire([Claim("host", "ns")], "another")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agent.errors import JournalFailed
 from agent.operations.journal import MOST_OUTPUT, Journal
-from agent.operations.operation import DONE, FAILED, UNDONE, UNSETTLED, Asked, Outcome
+from agent.operations.operation import DONE, FAILED, UNDONE, UNSETTLED, Outcome, Request
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
 
@@ -40,9 +40,11 @@ class Clock:
         return self.now
 
 
-def asked(**more: Any) -> Asked:
+def asked(**more: Any) -> Request:
     """A request by a client."""
-    return Asked("POST", "/hosts/a", {"memory": 1}, "request", "127.0.0.1", **{"host": "a", **more})
+    return Request(
+        "POST", "/hosts/a", {"memory": 1}, "request", "127.0.0.1", **{"host": "a", **more}
+    )
 
 
 @pytest.fixture
@@ -264,13 +266,13 @@ def test_eight_writers_and_a_reader(tmp_path: Path) -> None:
 _WRITER = """
 import sys
 from agent.operations.journal import Journal
-from agent.operations.operation import Asked, Outcome
+from agent.operations.operation import Request, Outcome
 from agent.tools.command import Command
 from agent.plans.plan import Plan, Step
 journal = Journal(sys.argv[1])
 plan = Plan("make", (Step("one", Command(("one",))),))
 for index in range(10**9):
-    journal.begin(f"id{index}", Asked("POST", "/", None, "r", None, host="a"), plan)
+    journal.begin(f"id{index}", Request("POST", "/", None, "r", None, host="a"), plan)
     journal.begin_step(f"id{index}", 0, plan.steps[0].command, undo=False)
     print(index, flush=True)
 """

@@ -13,7 +13,7 @@ SHARED = Claim("network", "vlan:10", shared=True)
 def refusal(locks: Locks, *claims: Claim) -> Busy | None:
     """How the claims of another operation are refused, None when they are granted."""
     try:
-        locks.hold(claims, "two")
+        locks.acquire(claims, "two")
     except Busy as busy:
         return busy
     locks.release("two")
@@ -34,7 +34,7 @@ def refusal(locks: Locks, *claims: Claim) -> Busy | None:
 )
 def test_who_may_hold_a_name_at_once(held: Claim, asked: Claim, granted: bool) -> None:
     locks = Locks()
-    locks.hold([held], "one")
+    locks.acquire([held], "one")
     assert (refusal(locks, asked) is None) == granted
     locks.release("one")
     assert refusal(locks, asked) is None
@@ -42,7 +42,7 @@ def test_who_may_hold_a_name_at_once(held: Claim, asked: Claim, granted: bool) -
 
 def test_a_refusal_names_the_operation_that_holds_the_name() -> None:
     locks = Locks()
-    locks.hold([HOST], "one")
+    locks.acquire([HOST], "one")
     busy = refusal(locks, HOST)
     assert busy is not None
     assert busy.detail == "operation one is at work on host 'a'; ask again when it has ended"
@@ -51,14 +51,14 @@ def test_a_refusal_names_the_operation_that_holds_the_name() -> None:
 
 def test_all_claims_are_granted_or_none() -> None:
     locks = Locks()
-    locks.hold([NETWORK], "one")
+    locks.acquire([NETWORK], "one")
     assert refusal(locks, HOST, NETWORK) is not None
     assert refusal(locks, HOST) is None
 
 
 def test_all_claims_of_an_operation_end_at_once() -> None:
     locks = Locks()
-    locks.hold([HOST, SHARED], "one")
+    locks.acquire([HOST, SHARED], "one")
     assert refusal(locks, HOST) is not None
     assert refusal(locks, NETWORK) is not None
     locks.release("one")
@@ -67,15 +67,15 @@ def test_all_claims_of_an_operation_end_at_once() -> None:
 
 def test_an_operation_that_holds_nothing_may_let_go() -> None:
     locks = Locks()
-    locks.hold([HOST], "one")
+    locks.acquire([HOST], "one")
     locks.release("two")
     assert refusal(locks, HOST) is not None
 
 
 def test_shared_claims_end_one_by_one() -> None:
     locks = Locks()
-    locks.hold([SHARED], "one")
-    locks.hold([SHARED], "three")
+    locks.acquire([SHARED], "one")
+    locks.acquire([SHARED], "three")
     locks.release("three")
     assert refusal(locks, NETWORK) is not None
     locks.release("one")

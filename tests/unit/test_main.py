@@ -46,7 +46,10 @@ def refuses(environment: dict[str, str], message: str, *arguments: str) -> None:
             "agent: listen: 0.0.0.0:8420 is not loopback, and whoever reaches the agent owns the"
             " hypervisor; set tokens_file (or no_authentication = true)\n",
         ),
-        (["--listen=8420"], "agent: listen: '8420' is not ADDRESS:PORT\n"),
+        (
+            ["--listen=8420"],
+            "agent: listen: '8420' is neither ADDRESS:PORT nor unix:/PATH\n",
+        ),
         (["--state-dir=here"], "agent: state_dir: 'here' is not an absolute path\n"),
         (
             ["--config=/nowhere/agent.toml"],

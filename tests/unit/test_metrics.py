@@ -1,10 +1,17 @@
 """What is counted, and how a scrape is answered."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import falcon.testing
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent.errors import CommandTimeout
+from agent.config import Config
+from agent.errors import JournalFailed
 from agent.http.metrics import Metrics, verb
+from agent.server import build
 from agent.tools.run import OUTCOMES, Runner
 
 from .four_changes import CASES
@@ -126,7 +133,7 @@ def test_without_a_journal_the_installs_are_left_out(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> list[str]:
-        raise OSError("nobody foresaw it")
+        raise JournalFailed("it is damaged")
 
     monkeypatch.setattr(agent.journal, "installs", fail)
     found = scrape(agent)
@@ -150,16 +157,37 @@ def test_a_state_of_a_newer_virsh_is_told(agent: Agent) -> None:
     }
 
 
-def test_a_libvirt_that_hangs_is_left_out() -> None:
-    """Its command ran past its limit."""
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A virsh that never ends, and the file to which each of its processes adds a line."""
+    calls = tmp_path / "calls"
+    virsh = tmp_path / "virsh"
+    virsh.write_text(f"#!/bin/sh\necho call >>{calls}\nexec sleep 600\n")
+    virsh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(build, "_QUICK_SECONDS", 1.0)
+    return calls
 
-    def hang() -> list[str]:
-        raise CommandTimeout(("virsh", "list"), 5.0, "")
 
-    counted = Metrics()
-    counted.watch(hang, lambda: 0, lambda: 0, lambda: 0)
-    found = samples(counted.exposition("")[0].decode())
-    assert of(found, "libvirt_up", "hosts") == {("libvirt_up",): 0}
+def test_scrapes_while_libvirt_hangs(tmp_path: Path, hanging: Path) -> None:
+    """Each ends after one or two of its reads, however many there are at the same time."""
+    agent = build.build(Config(state_dir=str(tmp_path)))
+    client = falcon.testing.TestClient(agent.app, headers={"Host": "localhost"})
+    together = threading.Barrier(8)
+
+    def ask(_: int) -> falcon.testing.Result:
+        together.wait(60)
+        return client.simulate_get("/metrics")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    for answer in answers:
+        assert answer.status_code == 200
+        assert of(samples(answer.text), "libvirt_up", "hosts", "journal_up") == {
+            ("libvirt_up",): 0,
+            ("journal_up",): 1,
+        }
+    assert hanging.read_text() in ("call\n", "call\ncall\n")
 
 
 @pytest.mark.parametrize(

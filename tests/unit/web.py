@@ -19,7 +19,7 @@ from agent.networks import Networks
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Locks
-from agent.operations.recovery import Settler
+from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
 from agent.tools.run import Runner
 
@@ -41,7 +41,7 @@ class Agent:
     """A client of the application, and the fake commands under it.
 
     path: of the journal, whose clock stands still. config: who may come in. `unsettled`: the
-    operations that the settler would be given, who would try again in a thread of its own.
+    operations that the recovery would be given, who would try again in a thread of its own.
     New hosts and networks get the UUIDs of the recorded ones, so that those can be the
     answer to a create.
     """
@@ -62,7 +62,7 @@ class Agent:
         self.journal = Journal(path, clock=lambda: NOW, on_end=metrics.operation)
         self.locks = Locks()
         steps = Steps(runner, self.journal)
-        self.settler = Settler(steps, self.journal, self.locks)
+        self.recovery = Recovery(steps, self.journal, self.locks)
         self.executor = Executor(
             steps, self.journal, self.locks, self.unsettled.append, lambda: None
         )
@@ -72,7 +72,7 @@ class Agent:
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
             self.executor,
             self.journal,
-            Health(hypervisor, self.journal, self.settler),
+            Health(hypervisor, self.journal, self.recovery),
             Consoles(hypervisor, CONFIG),
             AccessControl(config),
             metrics,

@@ -12,7 +12,7 @@ from agent.http.places import Places
 from agent.http.resources.request import query
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
-from agent.operations.operation import Asked, Change
+from agent.operations.operation import Change, Request
 from agent.plans.script import script
 
 
@@ -47,7 +47,7 @@ class Changes:
         operation = str(uuid.uuid4())
         resp.set_header("X-Operation-ID", operation)
         subject = change.claims[0]
-        asked = Asked(
+        request = Request(
             method=req.method,
             path=req.path,
             body=body,
@@ -56,7 +56,7 @@ class Changes:
             **{subject.kind: subject.name},
         )
         if _respond_async(req):
-            self._executor.submit(change, operation, asked)
+            self._executor.submit(change, operation, request)
             resp.status = falcon.HTTP_202
             resp.location = f"/operations/{operation}"
             resp.set_header("Preference-Applied", "respond-async")
@@ -65,7 +65,7 @@ class Changes:
             except JournalFailed:
                 resp.media = {"id": operation}  # it runs all the same
         else:
-            resp.media = self._executor.perform(change, operation, asked)
+            resp.media = self._executor.perform(change, operation, request)
 
 
 def wants_script(req: falcon.Request) -> bool:

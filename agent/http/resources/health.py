@@ -8,7 +8,7 @@ import falcon
 from agent.errors import AgentError
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.operations.journal import Journal
-from agent.operations.recovery import Settler
+from agent.operations.recovery import Recovery
 
 
 class Health:
@@ -17,10 +17,10 @@ class Health:
     hypervisor: one whose commands have short limits, since who asks for health waits.
     """
 
-    def __init__(self, hypervisor: Hypervisor, journal: Journal, settler: Settler) -> None:
+    def __init__(self, hypervisor: Hypervisor, journal: Journal, recovery: Recovery) -> None:
         self._hypervisor = hypervisor
         self._journal = journal
-        self._settler = settler
+        self._recovery = recovery
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Return what each says, and "ok" or "failing" for all together; 503 when one fails."""
@@ -41,7 +41,7 @@ class Health:
 
     def unsettled(self) -> list[str]:
         """The operations that could not be settled yet."""
-        return self._settler.unsettled()
+        return self._recovery.unsettled()
 
     def _journal_state(self) -> dict[str, Any]:
         self._journal.check()

@@ -56,9 +56,9 @@ def write(
 
 
 def settled(world: World) -> tuple[str, object]:
-    """Have the settler start; answers the status and the error that it comes to."""
-    world.settler.start()
-    assert (world.settler.unsettled(), world.holder()) == ([], None)
+    """Have the recovery start; answers the status and the error that it comes to."""
+    world.recovery.start()
+    assert (world.recovery.unsettled(), world.holder()) == ([], None)
     assert world.journal.unfinished() == []
     found = world.journal.get("one")
     assert found is not None
@@ -149,7 +149,7 @@ def test_what_its_client_was_told_stays(world: World) -> None:
 
 def test_what_recovery_runs_is_written_down(world: World) -> None:
     write(world.journal, CREATE, [GOOD, BEGAN])
-    world.settler.start()
+    world.recovery.start()
     found = world.journal.get("one")
     assert found is not None
     assert [(ran["shell"], ran["undo"], ran["ok"]) for ran in found["commands"]] == [
@@ -196,8 +196,8 @@ def test_a_journal_of_before_volumes_had_uuids(
 
 
 def test_nothing_is_left_to_settle(world: World, ended: list[str]) -> None:
-    world.settler.start()
-    assert (ended, world.commands.ran, world.settler.unsettled()) == ([], [], [])
+    world.recovery.start()
+    assert (ended, world.commands.ran, world.recovery.unsettled()) == ([], [], [])
 
 
 def test_without_a_journal_nothing_can_be_settled(world: World) -> None:
@@ -206,5 +206,5 @@ def test_without_a_journal_nothing_can_be_settled(world: World) -> None:
             raise JournalFailed("the journal cannot be used: odd")
 
     with pytest.raises(JournalFailed) as caught:
-        World(Unreadable()).settler.start()
+        World(Unreadable()).recovery.start()
     assert caught.value.detail == "the journal cannot be used: odd"

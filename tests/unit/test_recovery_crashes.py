@@ -10,7 +10,7 @@ from agent.plans.plan import Plan
 from agent.tools.command import Command
 
 from .fake_runner import CREATE, DELETE, BreakingJournal, Commands, World, takes_back
-from .test_settler import BAD, BEGAN, GOOD, write
+from .test_recovery import BAD, BEGAN, GOOD, write
 
 TWO = takes_back("two", "one")
 
@@ -61,7 +61,7 @@ def recover(
 ) -> World:
     """Have the next agent settle what the one before left; it may crash."""
     world = World(journal, Machine(made, at, late, failing))
-    world.settler.start()
+    world.recovery.start()
     return world
 
 
@@ -92,7 +92,7 @@ def test_a_second_crash_comes_to_the_same_end(
         with pytest.raises(Crash):
             recover(made, journal, at, late, failing)
         last = recover(made, journal, None, late, failing)
-        assert (last.status(), last.holder(), last.settler.unsettled()) == (end, None, [])
+        assert (last.status(), last.holder(), last.recovery.unsettled()) == (end, None, [])
         assert made == (set() if end == UNDONE else {"one", "two"})
         undoing = commands[at - 1].startswith(("undo", "clear"))
         forward = [line for line in commands[at - 1 :] if line.startswith("do ")]

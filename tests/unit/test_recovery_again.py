@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent.errors import Busy, CommandFailed, JournalFailed
-from agent.operations import leftovers
-from agent.operations import recovery as settler
+from agent.operations import leftovers, recovery
 from agent.operations.executor import Executor
 from agent.operations.locks import Claim
 from agent.operations.operation import DONE, UNDONE, UNSETTLED, Change
@@ -16,7 +15,7 @@ from agent.tools.command import Command
 
 from .fake_runner import CREATE, DELETE, HOST, World, asked, takes_back
 from .processes import wait_until
-from .test_settler import BEGAN, CUT_OFF, GOOD, write
+from .test_recovery import BEGAN, CUT_OFF, GOOD, write
 
 TWO = takes_back("two", "one")
 NO = {"detail": "do failed: no", "command": "do two", "exit_code": 1, "stderr": "error: no"}
@@ -26,20 +25,20 @@ NO = {"detail": "do failed: no", "command": "do two", "exit_code": 1, "stderr": 
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """No real process is looked for, and waits are short."""
     monkeypatch.setattr(leftovers, "end", lambda operation: [])
-    monkeypatch.setattr(settler, "_FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(settler, "_LONGEST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(recovery, "_FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(recovery, "_LONGEST_WAIT_SECONDS", 0.02)
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
     made = World()
     yield made
-    made.settler.close()
+    made.recovery.close()
 
 
 def wait_until_settled(world: World) -> None:
-    wait_until(lambda: not world.settler.unsettled())
-    wait_until(lambda: "settler" not in {thread.name for thread in threading.enumerate()})
+    wait_until(lambda: not world.recovery.unsettled())
+    wait_until(lambda: "recovery" not in {thread.name for thread in threading.enumerate()})
 
 
 def fails_until(world: World, line: str) -> threading.Event:
@@ -53,7 +52,7 @@ def fails_until(world: World, line: str) -> threading.Event:
 def hands_over(world: World, error: type[Exception]) -> None:
     """A create that fails, of which the settler is told as it is in the agent."""
     steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
-    executor = Executor(steps, world.journal, world.locks, world.settler.add, lambda: None)
+    executor = Executor(steps, world.journal, world.locks, world.recovery.add, lambda: None)
     with pytest.raises(error):
         executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
     assert world.holder() == "one"
@@ -69,8 +68,8 @@ def record(world: World) -> tuple[object, object]:
 def test_what_cannot_be_taken_back_yet(world: World, stuck: str) -> None:
     write(world.journal, CREATE, [GOOD, BEGAN])
     works = fails_until(world, stuck)
-    world.settler.start()
-    assert (record(world), world.settler.unsettled()) == ((UNSETTLED, CUT_OFF), ["one"])
+    world.recovery.start()
+    assert (record(world), world.recovery.unsettled()) == ((UNSETTLED, CUT_OFF), ["one"])
     with pytest.raises(Busy) as caught:
         world.perform(DELETE, "two")
     assert (caught.value.detail, caught.value.held_by) == (
@@ -89,8 +88,8 @@ def test_a_delete_that_cannot_be_carried_on_yet(world: World) -> None:
     """Once it is done nothing is left of why it was not."""
     write(world.journal, DELETE, [GOOD, BEGAN])
     works = fails_until(world, "do two")
-    world.settler.start()
-    assert (record(world), world.settler.unsettled()) == ((UNSETTLED, NO), ["one"])
+    world.recovery.start()
+    assert (record(world), world.recovery.unsettled()) == ((UNSETTLED, NO), ["one"])
     assert world.holder() == "one"
     wait_until(lambda: len(world.commands.ran) > 3)
     works.set()
@@ -104,18 +103,18 @@ def test_others_are_settled_meanwhile(world: World) -> None:
     write(world.journal, CREATE, [BEGAN])
     write(world.journal, DELETE, [GOOD, GOOD], operation="two", name="b")
     world.commands.fails(Command(("undo", "one")))
-    world.settler.start()
-    assert world.settler.unsettled() == ["one"]
+    world.recovery.start()
+    assert world.recovery.unsettled() == ["one"]
     assert [row["status"] for row in world.journal.find()] == [DONE, UNSETTLED]
 
 
 def test_a_network_is_held_by_its_own_kind_of_name(world: World) -> None:
     write(world.journal, CREATE, [BEGAN], kind="network")
     world.commands.fails(Command(("undo", "one")))
-    world.settler.start()
+    world.recovery.start()
     assert world.holder() is None
     with pytest.raises(Busy) as caught:
-        world.locks.hold([Claim("network", "a")], "two")
+        world.locks.acquire([Claim("network", "a")], "two")
     assert caught.value.held_by == "one"
 
 
@@ -171,8 +170,8 @@ def test_a_journal_that_fails_while_it_is_settled(world: World) -> None:
 
     world.journal.fails = fails
     world.commands.answers["undo", "one"] = tried_again_when_told
-    world.settler.start()
-    assert world.settler.unsettled() == ["one"]
+    world.recovery.start()
+    assert world.recovery.unsettled() == ["one"]
     assert world.holder() == "one"
     assert [row["status"] for row in world.journal.find()] == [DONE, "running"]
     go_on.set()
@@ -180,14 +179,14 @@ def test_a_journal_that_fails_while_it_is_settled(world: World) -> None:
     assert (record(world), world.holder()) == ((UNDONE, CUT_OFF), None)
 
 
-def test_a_settler_that_is_closed_tries_no_more(world: World) -> None:
+def test_a_recovery_that_is_closed_tries_no_more(world: World) -> None:
     write(world.journal, CREATE, [BEGAN])
     world.commands.fails(Command(("undo", "one")))
-    world.settler.start()
-    world.settler.close()
-    wait_until(lambda: "settler" not in {thread.name for thread in threading.enumerate()})
+    world.recovery.start()
+    world.recovery.close()
+    wait_until(lambda: "recovery" not in {thread.name for thread in threading.enumerate()})
     ran = len(world.commands.ran)
-    world.settler.add("two")
-    assert "settler" not in {thread.name for thread in threading.enumerate()}
+    world.recovery.add("two")
+    assert "recovery" not in {thread.name for thread in threading.enumerate()}
     assert (len(world.commands.ran), record(world)) == (ran, (UNSETTLED, CUT_OFF))
     assert world.holder() == "one"
