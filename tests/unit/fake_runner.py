@@ -69,14 +69,6 @@ def asked(name: str = "a", kind: str = "host") -> Request:
     return Request("POST", path, body, "request", "127.0.0.1", **{kind: name})
 
 
-def new_executor(
-    commands: Commands, journal: Journal, locks: Locks, unsettled: list[str]
-) -> Executor:
-    """An executor over such commands, which notes the operations that are unsettled."""
-    steps = Steps(commands, journal)  # type: ignore[arg-type]
-    return Executor(steps, journal, locks, unsettled.append, lambda: None)
-
-
 class BreakingJournal(Journal):
     """A journal in memory whose clock stands still, and whose writes fail when a test says so.
 
