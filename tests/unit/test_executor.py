@@ -79,17 +79,6 @@ def test_an_unforeseen_error_takes_all_steps_back(world: World, failing: int) ->
     assert argvs(world.commands.ran) == argvs([*forward, *UNDONE[failing]])
 
 
-@pytest.mark.parametrize("stuck", range(len(UNDONE[-1])))
-def test_an_undo_that_fails_is_told_and_the_others_run(world: World, stuck: int) -> None:
-    world.commands.fails(PLAN.steps[-1].command)
-    world.commands.fails(UNDONE[-1][stuck])
-    with pytest.raises(CommandFailed) as caught:
-        carry_out(world, PLAN)
-    assert caught.value.left_behind == (str(UNDONE[-1][stuck]),)
-    forward = [step.command for step in PLAN.steps]
-    assert argvs(world.commands.ran) == argvs([*forward, *UNDONE[-1]])
-
-
 def test_an_undo_that_ends_unforeseen_is_told_too(world: World) -> None:
     world.commands.fails(PLAN.steps[0].command)
     world.commands.raises(DISK_0[0], ZeroDivisionError())

@@ -1,7 +1,6 @@
 """What holds for every route: headers, HEAD, trailing slashes, errors, what is unknown."""
 
 import re
-from typing import Any
 
 import falcon.inspect
 import pytest
@@ -11,7 +10,6 @@ from agent.hosts import Hosts
 from agent.operations.locks import Claim
 from agent.operations.operation import Change
 
-from .fake_runner import asked
 from .recorded import Read, virsh
 from .web import LIST, NET_ROWS, STATES, Agent, see_invalid, see_problem
 
@@ -265,25 +263,6 @@ def test_text_that_is_no_unicode_is_answered(agent: Agent, monkeypatch: pytest.M
     monkeypatch.setattr(Hosts, "show", fail)
     assert agent("GET", "/hosts/a").content == (
         b'{"title": "Not Found", "status": 404, "detail": "there is no host \'\\ud800\'"}\n'
-    )
-
-
-def test_a_change_is_refused_while_another_holds_its_name(agent: Agent) -> None:
-    second: list[Any] = []
-
-    def plan() -> Any:
-        second.append(agent("DELETE", "/hosts/a"))
-        raise errors.NotFound("there is no host 'a'")
-
-    first = Change((Claim("host", "a"),), plan, dict)
-    with pytest.raises(errors.NotFound):
-        agent.executor.perform(first, "one", asked())
-    (answer,) = second
-    see_problem(
-        answer,
-        409,
-        "operation one is at work on host 'a'; ask again when it has ended",
-        held_by="one",
     )
 
 

@@ -8,9 +8,10 @@ import pytest
 from agent.operations.locks import Claim
 from agent.operations.steps import Steps
 
+from .fake_runner import shown
 from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK
 from .processes import wait_until
-from .web import NOW, Agent, see_invalid, see_problem
+from .web import Agent, see_invalid, see_problem
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -52,35 +53,27 @@ def test_a_change_is_begun(agent: Agent, gate: threading.Event, change: str) -> 
     case.expect_steps(agent)
     answer = case.ask(agent, headers={**ASYNC, "X-Request-ID": "request"})
     operation = answer.headers["x-operation-id"]
-    shown = {name: answer.headers[name] for name in ("location", "preference-applied")}
-    assert (answer.status_code, shown) == (
+    headers = {name: answer.headers[name] for name in ("location", "preference-applied")}
+    assert (answer.status_code, headers) == (
         202,
         {"location": f"/operations/{operation}", "preference-applied": "respond-async"},
     )
     kind, name = case.plan.does.split()[1:]
-    assert answer.json == {
-        "id": operation,
-        "number": 1,
-        "does": case.plan.does,
-        "host": name if kind == "host" else None,
-        "network": name if kind == "network" else None,
-        "status": "running",
-        "began": NOW,
-        "ended": None,
-        "steps": len(case.plan.steps),
-        "steps_done": 0,
-        "undo_commands": 0,
-        "request": {
+    assert answer.json == shown(
+        operation,
+        case.plan,
+        host=name if kind == "host" else None,
+        network=name if kind == "network" else None,
+        request={
             "method": case.method,
             "path": case.path,
             "body": case.body,
             "request_id": "request",
             "client": "127.0.0.1",
         },
-        "error": None,
-        "plan": case.plan.to_json(),
-        "commands": [],
-    }
+        plan=case.plan.to_json(),
+        commands=[],
+    )
     found = ended(agent, gate, operation)
     assert (found["status"], found["steps_done"]) == ("done", len(case.plan.steps))
     assert [ran["argv"] for ran in found["commands"]] == [
@@ -139,9 +132,10 @@ def test_a_change_that_cannot_be_is_refused_at_once(agent: Agent) -> None:
     assert agent.journal.find() == []
 
 
-def test_so_is_one_of_a_name_that_is_held(agent: Agent) -> None:
+@pytest.mark.parametrize("headers", [{}, ASYNC], ids=str)
+def test_so_is_one_of_a_name_that_is_held(agent: Agent, headers: dict[str, str]) -> None:
     agent.locks.acquire([Claim("network", "fixture-transient")], "one")
-    answer = DELETE_NETWORK.ask(agent, headers=ASYNC)
+    answer = DELETE_NETWORK.ask(agent, headers=headers)
     see_problem(
         answer,
         409,

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -42,6 +43,18 @@ from .web import (
     uuid,
 )
 
+
+def card(mac: str, network: str | None, vlan: int | None, port: str | None) -> dict[str, Any]:
+    """A card as a host shows it."""
+    return {
+        "mac": f"52:54:00:00:{mac}",
+        "network": network,
+        "bridge": "fixbr0",
+        "vlan": vlan,
+        "port": port,
+    }
+
+
 SHOWN = {
     "id": uuid(1),
     "name": HOST,
@@ -54,20 +67,8 @@ SHOWN = {
         {"target": "sdb", "size": 1, "pool": "fixture-pool", "volume": f"{HOST}.1.qcow2"},
     ],
     "interfaces": [
-        {
-            "mac": "52:54:00:00:01:00",
-            "network": "fixture: żółw",
-            "bridge": "fixbr0",
-            "vlan": 10,
-            "port": "h0000000000-0",
-        },
-        {
-            "mac": "52:54:00:00:01:01",
-            "network": "fixture-untagged",
-            "bridge": "fixbr0",
-            "vlan": None,
-            "port": "h0000000000-1",
-        },
+        card("01:00", "fixture: żółw", 10, "h0000000000-0"),
+        card("01:01", "fixture-untagged", None, "h0000000000-1"),
     ],
     "install": None,
 }
@@ -142,20 +143,8 @@ def test_show_one_that_is_off_and_oddly_named(agent: Agent) -> None:
             {"target": "sde", "size": None, "pool": None, "volume": None},
         ],
         "interfaces": [
-            {
-                "mac": "52:54:00:00:03:00",
-                "network": ODD,
-                "bridge": "fixbr0",
-                "vlan": None,
-                "port": None,
-            },
-            {
-                "mac": "52:54:00:00:03:01",
-                "network": None,
-                "bridge": "fixbr0",
-                "vlan": 20,
-                "port": None,
-            },
+            card("03:00", ODD, None, None),
+            card("03:01", None, 20, None),
         ],
         "install": None,
     }

@@ -1,6 +1,5 @@
 """/operations and /operations/{operation}: the journal over HTTP."""
 
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -10,7 +9,7 @@ from agent.operations.steps import Steps
 from agent.plans.plan import Plan
 from agent.plans.script import script
 
-from .fake_runner import CREATE, DELETE, asked
+from .fake_runner import CREATE, DELETE, asked, shown, shown_command
 from .web import NOW, Agent, see_invalid, see_problem
 
 KNOWN = "host, network, status, before, limit"
@@ -39,32 +38,6 @@ def test_there_are_none(agent: Agent) -> None:
     )
 
 
-def brief(number: int, operation: str, **more: Any) -> dict[str, Any]:
-    """An operation as the list has it."""
-    return {
-        "id": operation,
-        "number": number,
-        "does": "delete host a",
-        "host": "a",
-        "network": None,
-        "status": "running",
-        "began": NOW,
-        "ended": None,
-        "steps": 3,
-        "steps_done": 0,
-        "undo_commands": 0,
-        "request": {
-            "method": "POST",
-            "path": "/hosts/a",
-            "body": {"memory": 1},
-            "request_id": "request",
-            "client": "127.0.0.1",
-        },
-        "error": None,
-        **more,
-    }
-
-
 def test_the_list(agent: Agent) -> None:
     """Newest first, without plans and commands."""
     begin(agent, "one")
@@ -74,8 +47,8 @@ def test_the_list(agent: Agent) -> None:
     assert (answer.status_code, answer.json) == (
         200,
         [
-            brief(2, "two"),
-            brief(1, "one", status="unsettled", ended=NOW, error={"detail": "no"}),
+            shown("two", DELETE, number=2),
+            shown("one", DELETE, status="unsettled", ended=NOW, error={"detail": "no"}),
         ],
     )
 
@@ -169,23 +142,17 @@ def test_one_as_json(agent: Agent) -> None:
     assert (answer.status_code, answer.json) == (
         200,
         {
-            **brief(1, "one", does="create host a", steps=4),
+            **shown("one", CREATE),
             "plan": CREATE.to_json(),
             "commands": [
-                {
-                    "step": 0,
-                    "undo": False,
-                    "argv": ["do", "one"],
-                    "stdin": None,
-                    "shell": "do one",
-                    "began": NOW,
-                    "seconds": 0.5,
-                    "exit_code": 1,
-                    "ok": False,
-                    "stdout": "out",
-                    "stderr": "error: no",
-                    "error": None,
-                }
+                shown_command(
+                    *("do one", 0),
+                    seconds=0.5,
+                    exit_code=1,
+                    ok=False,
+                    stdout="out",
+                    stderr="error: no",
+                )
             ],
             "phase": None,
         },
@@ -197,8 +164,8 @@ def test_one_says_what_it_is_at(agent: Agent, monkeypatch: pytest.MonkeyPatch) -
     begin(agent, "two")
     phases = {"one": "Retrieving 'vmlinuz'"}
     monkeypatch.setattr(Steps, "phase", lambda steps, operation: phases.get(operation))
-    shown = [agent("GET", f"/operations/{name}").json["phase"] for name in ("one", "two")]
-    assert shown == ["Retrieving 'vmlinuz'", None]
+    found = [agent("GET", f"/operations/{name}").json["phase"] for name in ("one", "two")]
+    assert found == ["Retrieving 'vmlinuz'", None]
 
 
 def test_one_as_a_script(agent: Agent) -> None:

@@ -372,7 +372,7 @@ def test_an_agent_that_stops_takes_nothing_back(world: World) -> None:
     """What it had begun is carried on by the next one."""
     world.steps.cut_off()
     operation = world.follow({UUID: ENDED})
-    wait_until(lambda: world.planned)
+    wait_until(lambda: bool(world.planned))
     world.installs.close()
     assert world.of(operation) == ("running", None)
     assert world.runner.ran == []
@@ -446,7 +446,7 @@ def test_an_unforeseen_error_of_one_install_is_not_the_others(world: World) -> N
 
 def test_close_leaves_installs_to_the_next_agent(world: World) -> None:
     operation = world.follow({UUID: RUNS})
-    wait_until(lambda: world.hypervisor.looked)
+    wait_until(lambda: world.hypervisor.looked > 0)
     world.installs.close()
     assert (follows(), world.of(operation)) == (False, ("waiting", None))
     world.installs.wake()
