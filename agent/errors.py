@@ -231,7 +231,7 @@ def _kind(argv: Sequence[str], exit_code: int, stderr: str) -> type[CommandFaile
         return WrongVlan if "wait-until" in argv else OutOfReach
     if _REACH.search(stderr):
         return OutOfReach
-    if "domstate" in argv and "failed to get domain" in stderr:
+    if "domstate" in argv and re.search("failed to get domain|Domain not found", stderr):
         return DomainGone
     if _POOL.search(stderr):
         return PoolOff

@@ -43,7 +43,8 @@ def _replay(args: argparse.Namespace) -> int:
             " back what is replayed now"
         )
     if plan.once is not None and os.path.exists(plan.once) and not args.print:
-        raise InUse(f"{plan.once} is there: operation {found['id']} has been carried out already")
+        done = f"operation {found['id']} has been carried out already; delete what it made first"
+        raise InUse(f"{plan.once} is there: {done}")
     if args.print:
         print(operation_script(found, first), end="")
         return 0

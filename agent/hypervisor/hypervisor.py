@@ -105,7 +105,7 @@ class Hypervisor:
                 list,
             ),
         )
-        if any(NO_DOMAIN in reply.stderr for reply in (info, xml, block)):
+        if any(text in reply.stderr for text in NO_DOMAIN for reply in (info, xml, block)):
             return None
         told = read.key_values(info.text)
         return DomainDetails(
@@ -179,7 +179,7 @@ class Hypervisor:
         )
         volumes = read.volumes(listed.text)
         words = ("vol-dumpxml", "--pool", self._config.pool, "--vol")
-        texts = self._reads.texts_unless(NO_VOLUME, ((*words, name) for name in volumes))
+        texts = self._reads.texts_unless((NO_VOLUME,), ((*words, name) for name in volumes))
         return PoolFacts(
             name=self._config.pool,
             path=libvirt_xml.pool_path(pool.text),

@@ -48,7 +48,7 @@ class NetworkReads:
 
     def defined(self, uuids: Sequence[str]) -> tuple[libvirt_xml.Network, ...]:
         """The definitions of the networks of these UUIDs; those that are gone are missing."""
-        texts = self._reads.texts_unless(NO_NETWORK, (("net-dumpxml", uuid) for uuid in uuids))
+        texts = self._reads.texts_unless((NO_NETWORK,), (("net-dumpxml", uuid) for uuid in uuids))
         return tuple(libvirt_xml.network(text) for text in texts if text is not None)
 
     def hosts(self, uuid: str) -> list[dict[str, str | None]]:

@@ -66,12 +66,15 @@ class Reads:
         """What one read printed; raises its failure."""
         return self.batch(words)[0].text
 
-    def texts_unless(self, gone: str, reads: Iterable[tuple[str, ...]]) -> list[str | None]:
+    def texts_unless(
+        self, gone: Sequence[str], reads: Iterable[tuple[str, ...]]
+    ) -> list[str | None]:
         """What reads printed; None for each that failed because what it asks about is gone.
 
-        gone: the text on stderr that says so. Raises the failure of any that failed otherwise.
+        gone: texts on stderr, any of which says so. Raises the failure of any that failed
+        otherwise.
         """
-        return [reply.text_unless(gone) for reply in self.batch(*reads)]
+        return [reply.text_unless(*gone) for reply in self.batch(*reads)]
 
     def batch(self, *reads: tuple[str, ...]) -> list[Reply]:
         """Run reads in as few virsh as their length allows; a failed one spoils no other."""

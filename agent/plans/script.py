@@ -40,7 +40,7 @@ _ONCE = """
 # It is there as long as what this makes is, which must not be taken back.
 once={file}
 if [ -e "$once" ]; then
-  printf '%s\\n' "$once is there: this has been run already" >&2
+  printf '%s\\n' "$once is there: this has been run already; delete what it made first" >&2
   exit 1
 fi
 """

@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
+from agent.tools.commands.virsh import NO_DOMAIN
 
 from .recorded import URI, Read, virsh
 from .test_http_networks import BODY as NETWORK_BODY
@@ -157,10 +158,8 @@ def _make_volume(index: int) -> Step:
     )
 
 
-_STOP = _virsh(
-    *("destroy", f"--domain={uuid(1)}"), tolerates=("domain is not running", "failed to get domain")
-)
-_UNDEFINE = _virsh(*undefine(1), tolerates=("failed to get domain",))
+_STOP = _virsh(*("destroy", f"--domain={uuid(1)}"), tolerates=("domain is not running", *NO_DOMAIN))
+_UNDEFINE = _virsh(*undefine(1), tolerates=NO_DOMAIN)
 _DEL_PORTS = Command(
     (
         *("ovs-vsctl", "--timeout=10"),

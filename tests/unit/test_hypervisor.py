@@ -60,12 +60,13 @@ def test_the_mark_is_another_one_each_time(fp: FakeProcess) -> None:
 def test_domains_that_go_meanwhile_have_no_definition(
     fp: FakeProcess, hypervisor: Hypervisor
 ) -> None:
+    """Before virsh has found the domain, and after."""
     expect(fp, Read("list --all --uuid --name", f"{uuid(4)} a\n"))
-    gone = virsh_error("dumpxml-gone")
+    later = f"error: Domain not found: no domain with matching uuid '{uuid(4)}' (a)\n"
     expect(
         fp,
-        Read(f"dumpxml {uuid(4)}", stderr=gone),
-        Read(f"dumpxml --inactive {uuid(4)}", stderr=gone),
+        Read(f"dumpxml {uuid(4)}", stderr=later),
+        Read(f"dumpxml --inactive {uuid(4)}", stderr=virsh_error("dumpxml-gone")),
     )
     assert hypervisor.domain_definitions() == ()
 

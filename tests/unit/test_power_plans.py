@@ -10,6 +10,7 @@ from agent.hypervisor.facts import PowerFacts
 from agent.plans.plan import Plan, Step
 from agent.plans.power import VERBS, power, would_end_installer
 from agent.tools.command import Command
+from agent.tools.commands.virsh import NO_DOMAIN
 from agent.tools.parsers.libvirt_xml import Domain, Interface, Network
 
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
@@ -35,9 +36,7 @@ def virsh(*words: str, tolerates: tuple[str, ...] = ()) -> Command:
     return Command(("virsh", "--connect=qemu:///system", *words), None, tolerates)
 
 
-DESTROY = virsh(
-    *("destroy", f"--domain={UUID}"), tolerates=("domain is not running", "failed to get domain")
-)
+DESTROY = virsh(*("destroy", f"--domain={UUID}"), tolerates=("domain is not running", *NO_DOMAIN))
 START = Step(
     "start domain ns",
     virsh("start", f"--domain={UUID}", tolerates=("Domain is already active",)),

@@ -125,7 +125,10 @@ def test_what_is_there_is_not_run_again(tmp_path: Path, first: int) -> None:
     assert run(text).returncode == 0
     once.touch()
     done = run(text)
-    assert (done.returncode, done.stderr) == (1, f"{once} is there: this has been run already\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"{once} is there: this has been run already; delete what it made first\n",
+    )
     assert noted(file) == ["do"] * (3 - first)
 
 

@@ -171,10 +171,11 @@ def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostReque
         # First, since they say better what is wrong with a text than its pattern does.
         errors += text_errors(given)
     errors += schema_errors(host_schema(config), given)
-    if config.host_total_gb and not any(
-        each.field.startswith(("disks", "body")) for each in errors
-    ):
-        total = int(sum(given["disks"]))
+    disks = given.get("disks") if isinstance(given, dict) else None
+    if config.host_total_gb and isinstance(disks, list):
+        # Of what is no size of a disk something else is said.
+        sizes = [size for size in disks if isinstance(size, int | float)]
+        total = int(sum(size for size in sizes if 0 < size <= MOST_DISK_GIB))
         if total > config.host_total_gb:
             most = f"the maximum of {config.host_total_gb} of a host"
             errors.append(FieldError("disks", f"{total} GB together are more than {most}"))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from agent.tools.command import Command
 
 # virsh's exit code is 1 for every failure, so these tell that there was nothing left to do.
-NO_DOMAIN = "failed to get domain"
+# A domain that was not there, and one that went while it was looked at.
+NO_DOMAIN = ("failed to get domain", "Domain not found")
 NO_NETWORK = "Network not found"
 NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
@@ -78,7 +79,7 @@ class Virsh:
 
     def destroy(self, domain: str) -> Command:
         """Stop a domain at once; it may be off, or gone, already."""
-        return self._command("destroy", f"--domain={domain}", tolerates=(DOMAIN_OFF, NO_DOMAIN))
+        return self._command("destroy", f"--domain={domain}", tolerates=(DOMAIN_OFF, *NO_DOMAIN))
 
     def undefine(self, domain: str) -> Command:
         """Forget a domain that is off, with all that libvirt keeps for it but its disks."""
@@ -89,7 +90,7 @@ class Virsh:
             "--nvram",
             "--snapshots-metadata",
             "--checkpoints-metadata",
-            tolerates=(NO_DOMAIN,),
+            tolerates=NO_DOMAIN,
         )
 
     def vol_create_as(self, pool: str, name: str, capacity_gib: int) -> Command:
