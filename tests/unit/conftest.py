@@ -9,6 +9,7 @@ from pytest_subprocess import FakeProcess
 
 from agent.operations import leftovers
 
+from .fake_runner import World
 from .web import Agent
 
 
@@ -35,3 +36,9 @@ def fp(fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcess
 def agent(fp: FakeProcess) -> Agent:
     """The application over fake commands."""
     return Agent(fp)
+
+
+@pytest.fixture
+def world() -> World:
+    """An executor and a recovery over fake commands."""
+    return World()

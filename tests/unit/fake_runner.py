@@ -57,6 +57,51 @@ class Commands:
         return [" ".join(command.argv) for command in self.ran]
 
 
+def shown(operation: str, plan: Plan, /, **more: Any) -> dict[str, Any]:
+    """An operation as the journal lists it: it began when a clock of 1000 s stood still."""
+    return {
+        "id": operation,
+        "number": 1,
+        "does": plan.does,
+        "host": "a",
+        "network": None,
+        "status": "running",
+        "began": 1000.0,
+        "ended": None,
+        "steps": len(plan.steps),
+        "steps_done": 0,
+        "undo_commands": 0,
+        "request": {
+            "method": "POST",
+            "path": "/hosts/a",
+            "body": {"memory": 1},
+            "request_id": "request",
+            "client": "127.0.0.1",
+        },
+        "error": None,
+        **more,
+    }
+
+
+def shown_command(line: str, step: int, undo: bool = False, /, **more: Any) -> dict[str, Any]:
+    """A command as the journal shows it, which succeeded unless told otherwise."""
+    return {
+        "step": step,
+        "undo": undo,
+        "argv": line.split(),
+        "stdin": None,
+        "shell": line,
+        "began": 1000.0,
+        "seconds": 0.0,
+        "exit_code": 0,
+        "ok": True,
+        "stdout": "",
+        "stderr": "",
+        "error": None,
+        **more,
+    }
+
+
 def argvs(commands: Sequence[Command]) -> list[tuple[str, ...]]:
     """The commands without what they read."""
     return [command.argv for command in commands]
@@ -67,14 +112,6 @@ def asked(name: str = "a", kind: str = "host") -> Request:
     body = {"memory": 1}
     path = f"/{kind}s/{name}"
     return Request("POST", path, body, "request", "127.0.0.1", **{kind: name})
-
-
-def new_executor(
-    commands: Commands, journal: Journal, locks: Locks, unsettled: list[str]
-) -> Executor:
-    """An executor over such commands, which notes the operations that are unsettled."""
-    steps = Steps(commands, journal)  # type: ignore[arg-type]
-    return Executor(steps, journal, locks, unsettled.append, lambda: None)
 
 
 class BreakingJournal(Journal):

@@ -8,23 +8,116 @@ from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
 from agent.tools.commands.virsh import NO_DOMAIN
 
-from .recorded import URI
-from .test_http_hosts import (
-    BODY,
-    HOST,
-    LOG,
-    VIRT_INSTALL,
-    WAIT,
-    expect_delete_facts,
-    expect_facts,
-    vol_create_as,
-    vol_delete,
-    volume,
-)
+from .recorded import URI, Read, virsh
 from .test_http_networks import BODY as NETWORK_BODY
 from .test_http_networks import NAME as NETWORK
-from .test_http_networks import XML, expect_networks
-from .web import EMPTY_LIST, LIST_BR, NET_ROWS, Agent, uuid
+from .test_http_networks import XML, expect_new_network
+from .test_http_networks import expect_delete_facts as expect_unused
+from .web import (
+    EMPTY_LIST,
+    LIST,
+    LIST_BR,
+    MEMORY,
+    NET_ACTIVE,
+    NET_UUIDS,
+    NETWORKS,
+    POOL,
+    POOL_XML,
+    Agent,
+    definitions,
+    uuid,
+)
+
+HOST = "fixture.example.com"
+BODY = {"memory": 16, "disks": [1, 1], "networks": ["fixture: żółw", "fixture-untagged"]}
+
+POOL_INFO = "pool-info --bytes fixture-pool"
+
+
+def expect_facts(agent: Agent, listed: Read = EMPTY_LIST) -> None:
+    """The reads before a create."""
+    pool = Read(POOL_INFO, virsh("pool-info"))
+    agent.reads(listed, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
+    agent.reads(*NETWORKS)
+    agent.runs(*LIST_BR, stdout="fixbr0\n")
+
+
+LOG = f"/var/log/libvirt/qemu/{uuid(1)}.console.log"
+
+
+def volume(index: int) -> str:
+    """A volume of the host that is made. The recorded ones have the names of earlier versions."""
+    return f"{HOST}.{uuid(1)}.{index}.qcow2"
+
+
+def vol_create_as(index: int) -> tuple[str, ...]:
+    name = f"--name={volume(index)}"
+    return ("vol-create-as", "--pool=fixture-pool", name, "--capacity=1GiB", "--format=qcow2")
+
+
+def vol_delete(name: str) -> tuple[str, ...]:
+    return ("vol-delete", "--pool=fixture-pool", f"--vol={name}")
+
+
+def undefine(number: int) -> tuple[str, ...]:
+    return (
+        *("undefine", f"--domain={uuid(number)}", "--managed-save", "--nvram"),
+        *("--snapshots-metadata", "--checkpoints-metadata"),
+    )
+
+
+def disk(index: int) -> str:
+    return (
+        f'--disk=vol="fixture-pool/{volume(index)}",bus=scsi,address.type=drive,'
+        f"address.controller=0,address.bus=0,address.target={index},address.unit=0"
+    )
+
+
+VIRT_INSTALL = (
+    "virt-install",
+    "--connect=qemu:///system",
+    f"--name={HOST}",
+    f"--metadata=uuid={uuid(1)}",
+    "--memory=16",
+    "--vcpus=1",
+    "--machine=q35",
+    "--virt-type=qemu",
+    "--os-variant=detect=on,require=off",
+    "--controller=type=scsi,model=virtio-scsi",
+    disk(0),
+    disk(1),
+    '--network=network="fixture: żółw",model=virtio,target.dev=h0000000000-0',
+    '--network=network="fixture-untagged",model=virtio,target.dev=h0000000000-1',
+    "--graphics=vnc,listen=127.0.0.1",
+    f'--serial=pty,log.file="{LOG}",log.append=on',
+    "--noautoconsole",
+    "--import",
+    "--boot=hd,network",
+)
+WAIT = (
+    *("ovs-vsctl", "--timeout=10", "wait-until", "Port", "h0000000000-0", "tag=10"),
+    *("--", "wait-until", "Port", "h0000000000-1", "tag=[]"),
+)
+
+
+VOLUMES = ("fixture.example.com.0.qcow2", "fixture.example.com.1.qcow2", "overlay.qcow2")
+
+
+def expect_delete_facts(agent: Agent) -> None:
+    agent.reads(LIST)
+    agent.reads(LIST)
+    agent.reads(*definitions())
+    rows = "".join(f" {name}   {POOL}/{name}\n" for name in VOLUMES)
+    agent.reads(POOL_XML, Read("vol-list fixture-pool", f" Name   Path\n-----\n{rows}\n"))
+    agent.reads(
+        *(
+            Read(
+                f"vol-dumpxml --pool fixture-pool --vol {name}",
+                virsh("vol-dumpxml-overlay" if name == "overlay.qcow2" else "vol-dumpxml-base"),
+            )
+            for name in VOLUMES
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -43,19 +136,14 @@ class Case:
             more["json"] = self.body
         return agent(self.method, self.path, **more)
 
+    def expect_steps(self, agent: Agent) -> None:
+        """Expect the commands of the plan, all of which succeed."""
+        for step in self.plan.steps:
+            agent.runs(*step.command.argv)
+
 
 def _virsh(*words: str, stdin: str | None = None, tolerates: tuple[str, ...] = ()) -> Command:
     return Command(("virsh", f"--connect={URI}", *words), stdin, tolerates)
-
-
-def _expect_new_network(agent: Agent) -> None:
-    agent.reads(*NET_ROWS)
-    agent.runs(*LIST_BR, stdout="fixbr0\n")
-
-
-def _expect_unused_network(agent: Agent) -> None:
-    expect_networks(agent)
-    agent.reads(EMPTY_LIST)
 
 
 def _delete_volume(name: str) -> Command:
@@ -70,16 +158,8 @@ def _make_volume(index: int) -> Step:
     )
 
 
-_STOP = _virsh(
-    "destroy",
-    f"--domain={uuid(1)}",
-    tolerates=("domain is not running", *NO_DOMAIN),
-)
-_UNDEFINE = _virsh(
-    *("undefine", f"--domain={uuid(1)}", "--managed-save", "--nvram"),
-    *("--snapshots-metadata", "--checkpoints-metadata"),
-    tolerates=NO_DOMAIN,
-)
+_STOP = _virsh(*("destroy", f"--domain={uuid(1)}"), tolerates=("domain is not running", *NO_DOMAIN))
+_UNDEFINE = _virsh(*undefine(1), tolerates=NO_DOMAIN)
 _DEL_PORTS = Command(
     (
         *("ovs-vsctl", "--timeout=10"),
@@ -146,11 +226,14 @@ def _forget_network(number: int) -> Command:
     return _virsh("net-undefine", f"--network={uuid(number)}", tolerates=("Network not found",))
 
 
+_START_NETWORK = _virsh(
+    *("net-start", f"--network={uuid(11)}"), tolerates=("network is already active",)
+)
 CREATE_NETWORK = Case(
     "POST",
     f"/networks/{NETWORK}",
     NETWORK_BODY,
-    _expect_new_network,
+    expect_new_network,
     Plan(
         f"create network {NETWORK}",
         (
@@ -159,15 +242,7 @@ CREATE_NETWORK = Case(
                 _virsh("net-define", "--file=/dev/stdin", stdin=XML),
                 (_forget_network(11),),
             ),
-            Step(
-                "start it",
-                _virsh(
-                    "net-start",
-                    f"--network={uuid(11)}",
-                    tolerates=("network is already active",),
-                ),
-                (_stop_network(11),),
-            ),
+            Step("start it", _START_NETWORK, (_stop_network(11),)),
             Step(
                 "have it started with the hypervisor",
                 _virsh("net-autostart", f"--network={uuid(11)}"),
@@ -179,7 +254,7 @@ DELETE_NETWORK = Case(
     "DELETE",
     "/networks/fixture-transient",
     None,
-    _expect_unused_network,
+    expect_unused,
     Plan(
         "delete network fixture-transient",
         (

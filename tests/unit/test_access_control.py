@@ -17,7 +17,7 @@ from agent.errors import ConfigError
 from agent.hosts import Hosts
 
 from .test_http_health import expect_good_health
-from .web import CONFIG, LIST, STATES, Agent
+from .web import CONFIG, LIST, STATES, Agent, see_problem
 
 METHODS = (*HTTP_METHODS, *WEBDAV_METHODS, "QUERY", "NONSENSE")
 READS = {"GET", "HEAD", "OPTIONS"}
@@ -72,11 +72,8 @@ def test_every_route_is_closed_without_a_token(closed: Agent, full: str) -> None
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, REALM), path
             assert "allow" not in answer.headers
             if method != "HEAD":
-                assert answer.json == {
-                    "title": "Unauthorized",
-                    "status": 401,
-                    "detail": "this needs a token, in a header: Authorization: Bearer TOKEN",
-                }
+                detail = "this needs a token, in a header: Authorization: Bearer TOKEN"
+                see_problem(answer, 401, detail)
     assert closed.journal.find() == []
 
 
@@ -89,18 +86,12 @@ def test_what_falcon_refuses_by_itself(closed: Agent) -> None:
 
 
 def test_a_read_only_token_changes_nothing(closed: Agent, read_only: str) -> None:
+    detail = "the token grafana is read-only; it may GET and change nothing"
     for path in every_path(closed):
         for method in set(METHODS) - READS:
             for query in ("", "dry_run=true"):
                 answer = closed(method, path, headers=bearer(read_only), query_string=query)
-                assert (answer.status_code, answer.json) == (
-                    403,
-                    {
-                        "title": "Forbidden",
-                        "status": 403,
-                        "detail": "the token grafana is read-only; it may GET and change nothing",
-                    },
-                ), path
+                see_problem(answer, 403, detail)
     assert closed.journal.find() == []
 
 
@@ -164,10 +155,7 @@ def test_revoked_at_the_next_request(closed: Agent, file: Path, full: str) -> No
     assert closed("GET", "/hosts", headers=bearer(full)).status_code == 200
     tokens.revoke(file, "ci")
     answer = closed("GET", "/hosts", headers=bearer(full))
-    assert (answer.status_code, answer.json["detail"]) == (
-        401,
-        "the token is unknown, or was revoked",
-    )
+    see_problem(answer, 401, "the token is unknown, or was revoked")
 
 
 def test_tokens_that_cannot_be_read_let_nobody_in(
@@ -175,14 +163,8 @@ def test_tokens_that_cannot_be_read_let_nobody_in(
 ) -> None:
     file.write_text("damaged")
     answer = closed("GET", "/hosts", headers=bearer(full))
-    assert (answer.status_code, answer.headers["retry-after"], answer.json) == (
-        503,
-        "5",
-        {
-            "title": "Service Unavailable",
-            "status": 503,
-            "detail": "the agent cannot read its tokens, and lets nobody in; its log says why",
-        },
+    see_problem(
+        answer, 503, "the agent cannot read its tokens, and lets nobody in; its log says why"
     )
     assert f"tokens_file: {file}: line 1: it has 1 words" in caplog.text
     assert closed("GET", "/hosts").status_code == 401
@@ -204,11 +186,8 @@ def test_the_log_and_the_journal_name_who_asks(
     closed("DELETE", "/nope", headers=bearer(full))
     closed("DELETE", "/nope", headers=bearer(read_only))
     closed("DELETE", "/nope")
-    assert [line.split(" ")[0] for line in caplog.messages] == [
-        "ci@127.0.0.1",
-        "grafana@127.0.0.1",
-        "127.0.0.1",
-    ]
+    names = [line.split(" ")[0] for line in caplog.messages]
+    assert names == ["ci@127.0.0.1", "grafana@127.0.0.1", "127.0.0.1"]
 
 
 def test_a_token_is_in_no_log_and_no_answer(
@@ -281,12 +260,12 @@ def test_the_names_that_it_answers_to(
 
 def test_a_name_that_is_led_here(agent: Agent) -> None:
     answer = agent("POST", "/networks/a", host="evil.example.com", body="{}")
-    assert answer.json == {
-        "title": "Misdirected Request",
-        "status": 421,
-        "detail": "the Host 'evil.example.com' is none of this agent's; its setting server_names is"
+    see_problem(
+        answer,
+        421,
+        "the Host 'evil.example.com' is none of this agent's; its setting server_names is"
         " for the names that it is reached by",
-    }
+    )
 
 
 def test_a_client_that_sends_no_host(agent: Agent) -> None:

@@ -16,6 +16,13 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "agent.toml"
 
 
+def refusal(file: Path | None, **overrides: str) -> str:
+    """What is said of a file, or of options, that cannot be."""
+    with pytest.raises(ConfigError) as caught:
+        load(None if file is None else str(file), overrides)
+    return caught.value.detail
+
+
 def test_the_defaults(file: Path) -> None:
     file.touch()
     assert load(None, {}) == load(str(file), {}) == Config()
@@ -107,10 +114,7 @@ def test_the_limits_of_each_tool() -> None:
         ('log_level = "INFO"', "log_level: 'INFO' is none of info, debug, warning"),
         ('state_dir = "run"', "state_dir: 'run' is not an absolute path"),
         ('pool_path = "images"', "pool_path: 'images' is not an absolute path"),
-        (
-            'pool = "R&D"',
-            "pool: 'R&D' has one of & < > \" ', which virt-install garbles",
-        ),
+        ('pool = "R&D"', "pool: 'R&D' has one of & < > \" ', which virt-install garbles"),
         ('console_dir = "log"', "console_dir: 'log' is not an absolute path"),
         ('socket_mode = "rw"', "socket_mode: 'rw' is not a mode such as '0660'"),
         ("socket_mode = 432", "socket_mode: 432 is not a string"),
@@ -127,10 +131,7 @@ def test_the_limits_of_each_tool() -> None:
             'server_names = ["hv1.example.com:8420"]',
             "server_names: 'hv1.example.com:8420' is neither a host name nor an address",
         ),
-        (
-            'trusted_proxy = "*"',
-            "trusted_proxy: '*' is neither an IP address nor 'unix'",
-        ),
+        ('trusted_proxy = "*"', "trusted_proxy: '*' is neither an IP address nor 'unix'"),
         (
             f'listen = "unix:/{"x" * 107}"',
             f"listen: 'unix:/{'x' * 107}' has a path of more than 107 bytes",
@@ -146,9 +147,7 @@ def test_the_limits_of_each_tool() -> None:
 )
 def test_a_setting_that_cannot_be(file: Path, toml: str, message: str) -> None:
     file.write_text(toml)
-    with pytest.raises(ConfigError) as caught:
-        load(str(file), {})
-    assert caught.value.detail == f"{file}, line 1: {message}"
+    assert refusal(file) == f"{file}, line 1: {message}"
 
 
 @pytest.mark.parametrize(
@@ -163,9 +162,7 @@ def test_a_setting_that_cannot_be(file: Path, toml: str, message: str) -> None:
 )
 def test_the_line_of_a_setting(file: Path, toml: str, line: int) -> None:
     file.write_bytes(toml.encode())
-    with pytest.raises(ConfigError) as caught:
-        load(str(file), {})
-    assert caught.value.detail == f"{file}, line {line}: threads: 0 is not more than 0"
+    assert refusal(file) == f"{file}, line {line}: threads: 0 is not more than 0"
 
 
 @pytest.mark.parametrize(
@@ -182,34 +179,24 @@ def test_the_line_of_a_table(file: Path, toml: str, line: int) -> None:
 
 def test_the_first_of_two_wrong_settings_is_told(file: Path) -> None:
     file.write_text("threads = 1.5\nabc = 1\n")
-    with pytest.raises(ConfigError) as caught:
-        load(str(file), {})
-    assert caught.value.detail == f"{file}, line 1: threads: 1.5 is not an integer"
+    assert refusal(file) == f"{file}, line 1: threads: 1.5 is not an integer"
 
 
 def test_an_option_over_a_file_is_told_without_it(file: Path) -> None:
     file.write_text('listen = "127.0.0.1:1"\n')
-    with pytest.raises(ConfigError) as caught:
-        load(str(file), {"listen": "8420"})
-    assert caught.value.detail == "listen: '8420' is neither ADDRESS:PORT nor unix:/PATH"
+    assert refusal(file, listen="8420") == "listen: '8420' is neither ADDRESS:PORT nor unix:/PATH"
 
 
 def test_an_option_that_cannot_be() -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(None, {"listen": "8420"})
-    assert caught.value.detail == "listen: '8420' is neither ADDRESS:PORT nor unix:/PATH"
+    assert refusal(None, listen="8420") == "listen: '8420' is neither ADDRESS:PORT nor unix:/PATH"
 
 
 def test_a_file_that_is_missing(file: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(str(file), {})
-    assert caught.value.detail == f"{file}: cannot be read: No such file or directory"
+    assert refusal(file) == f"{file}: cannot be read: No such file or directory"
 
 
 def test_a_folder_for_a_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(str(tmp_path), {})
-    assert caught.value.detail == f"{tmp_path}: cannot be read: Is a directory"
+    assert refusal(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
 
 
 @pytest.mark.parametrize(
@@ -222,6 +209,4 @@ def test_a_folder_for_a_file(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_not_toml(file: Path, content: bytes, why: str) -> None:
     file.write_bytes(content)
-    with pytest.raises(ConfigError) as caught:
-        load(str(file), {})
-    assert caught.value.detail == f"{file}: is not TOML: {why}"
+    assert refusal(file) == f"{file}: is not TOML: {why}"

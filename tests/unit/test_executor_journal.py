@@ -4,73 +4,29 @@ from typing import Any
 
 import pytest
 
-from agent.errors import CommandFailed, CommandTimeout, JournalFailed
-from agent.operations.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED
+from agent.errors import Busy, CommandFailed, CommandTimeout, JournalFailed
+from agent.operations.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, Change
 from agent.plans.plan import Plan
 from agent.tools.command import Command
 
-from .fake_runner import CREATE, DELETE, World, takes_back
+from .fake_runner import CREATE, DELETE, HOST, World, asked, shown, shown_command, takes_back
 
 ALL = ["do one", "do two", "do three", "do four"]
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-def operation(plan: Plan, status: str, **more: Any) -> dict[str, Any]:
-    """An operation of the journal that began and ended when its clock stood still."""
-    return {
-        "id": "one",
-        "number": 1,
-        "does": plan.does,
-        "host": "a",
-        "network": None,
-        "status": status,
-        "began": 1000.0,
-        "ended": 1000.0,
-        "steps": len(plan.steps),
-        "request": {
-            "method": "POST",
-            "path": "/hosts/a",
-            "body": {"memory": 1},
-            "request_id": "request",
-            "client": "127.0.0.1",
-        },
-        "error": None,
-        "plan": plan.to_json(),
-        **more,
-    }
-
-
-def ran(line: str, step: int, undo: bool = False, **more: Any) -> dict[str, Any]:
-    """A command of the journal, which succeeded unless told otherwise."""
-    return {
-        "step": step,
-        "undo": undo,
-        "argv": line.split(),
-        "stdin": None,
-        "shell": line,
-        "began": 1000.0,
-        "seconds": 0.0,
-        "exit_code": 0,
-        "ok": True,
-        "stdout": "",
-        "stderr": "",
-        "error": None,
-        **more,
-    }
+def ended(plan: Plan, status: str, **more: Any) -> dict[str, Any]:
+    """An operation of the journal that has ended."""
+    return shown("one", plan, status=status, ended=1000.0, plan=plan.to_json(), **more)
 
 
 def test_a_good_change(world: World) -> None:
     assert world.perform(CREATE) == "told"
-    assert world.journal.get("one") == operation(
+    assert world.journal.get("one") == ended(
         CREATE,
         DONE,
         steps_done=4,
         undo_commands=0,
-        commands=[ran(line, index) for index, line in enumerate(ALL)],
+        commands=[shown_command(line, index) for index, line in enumerate(ALL)],
     )
     assert world.commands.operations == {"one"}
     assert (world.holder(), world.unsettled) == (None, [])
@@ -80,7 +36,7 @@ def test_a_failed_change(world: World) -> None:
     world.commands.fails(Command(("do", "two")), "error: no room\n")
     with pytest.raises(CommandFailed):
         world.perform(CREATE)
-    assert world.journal.get("one") == operation(
+    assert world.journal.get("one") == ended(
         CREATE,
         UNDONE,
         steps_done=1,
@@ -92,12 +48,12 @@ def test_a_failed_change(world: World) -> None:
             "stderr": "error: no room",
         },
         commands=[
-            ran("do one", 0),
-            ran("do two", 1, exit_code=1, ok=False, stderr="error: no room\n"),
-            ran("undo two", 1, undo=True),
-            ran("clear two", 1, undo=True),
-            ran("undo one", 0, undo=True),
-            ran("clear one", 0, undo=True),
+            shown_command("do one", 0),
+            shown_command("do two", 1, exit_code=1, ok=False, stderr="error: no room\n"),
+            shown_command("undo two", 1, True),
+            shown_command("clear two", 1, True),
+            shown_command("undo one", 0, True),
+            shown_command("clear one", 0, True),
         ],
     )
     assert (world.holder(), world.unsettled) == (None, [])
@@ -110,11 +66,11 @@ def test_a_killed_command_is_undone_twice(world: World) -> None:
     with pytest.raises(CommandTimeout):
         world.perform(CREATE)
     undone = [
-        ran(f"{word} {name}", step, undo=True)
+        shown_command(f"{word} {name}", step, True)
         for name, step in (("two", 1), ("one", 0))
         for word in ("undo", "clear")
     ]
-    assert world.journal.get("one") == operation(
+    assert world.journal.get("one") == ended(
         CREATE,
         UNDONE,
         steps_done=1,
@@ -126,8 +82,8 @@ def test_a_killed_command_is_undone_twice(world: World) -> None:
             "stderr": "begun",
         },
         commands=[
-            ran("do one", 0),
-            ran(
+            shown_command("do one", 0),
+            shown_command(
                 "do two",
                 1,
                 exit_code=None,
@@ -226,3 +182,52 @@ def test_it_is_taken_back_without_a_journal_too(world: World, write: int) -> Non
     done, undone = AT[write]
     assert world.commands.words() == [*done, *undone]
     assert (world.status(), world.holder(), world.unsettled) == (RUNNING, "one", ["one"])
+
+
+def submit(world: World, plan: Plan) -> None:
+    """Have a plan carried out by a thread, and wait for its end."""
+    world.executor.submit(Change((HOST,), lambda: plan, lambda: 1 / 0), "one", asked())
+    assert world.executor.drain(10)
+
+
+def test_a_submitted_change(world: World) -> None:
+    """Nobody waits for its answer, so it is not read."""
+    submit(world, CREATE)
+    assert world.commands.words() == ALL
+    assert (world.status(), world.holder(), world.unsettled) == (DONE, None, [])
+
+
+def test_a_submitted_change_that_fails(world: World) -> None:
+    world.commands.fails(Command(("do", "one")))
+    submit(world, CREATE)
+    assert world.commands.words() == ["do one", *takes_back("one")]
+    assert (world.status(), world.holder(), world.unsettled) == (UNDONE, None, [])
+
+
+def test_a_submitted_change_that_fails_unforeseen(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.commands.raises(Command(("do", "one")), ZeroDivisionError("odd"))
+    submit(world, CREATE)
+    assert (world.status(), world.holder(), world.unsettled) == (UNDONE, None, [])
+    assert "operation one: unforeseen error" in caplog.messages
+
+
+def test_a_submitted_change_that_cannot_be_planned(world: World) -> None:
+    """It is refused at once, and holds up nobody."""
+
+    def plan() -> Plan:
+        raise Busy("odd", "other")
+
+    with pytest.raises(Busy):
+        world.executor.submit(Change((HOST,), plan, dict), "one", asked())
+    assert (world.commands.ran, world.status(), world.holder()) == ([], None, None)
+    assert world.executor.drain(0)
+
+
+def test_a_submitted_change_of_a_name_that_is_held(world: World) -> None:
+    world.locks.acquire([HOST], "other")
+    with pytest.raises(Busy) as caught:
+        submit(world, CREATE)
+    assert caught.value.held_by == "other"
+    assert (world.commands.ran, world.status(), world.holder()) == ([], None, "other")

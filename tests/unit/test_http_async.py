@@ -8,9 +8,10 @@ import pytest
 from agent.operations.locks import Claim
 from agent.operations.steps import Steps
 
-from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK, Case
+from .fake_runner import shown
+from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK
 from .processes import wait_until
-from .web import NOW, Agent
+from .web import Agent, see_invalid, see_problem
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -45,47 +46,34 @@ def ended(agent: Agent, gate: threading.Event, operation: str) -> dict[str, Any]
     return found[-1]
 
 
-def expect_steps(agent: Agent, case: Case) -> None:
-    for step in case.plan.steps:
-        agent.runs(*step.command.argv)
-
-
 @pytest.mark.parametrize("change", CASES)
 def test_a_change_is_begun(agent: Agent, gate: threading.Event, change: str) -> None:
     case = CASES[change]
     case.expect(agent)
-    expect_steps(agent, case)
+    case.expect_steps(agent)
     answer = case.ask(agent, headers={**ASYNC, "X-Request-ID": "request"})
     operation = answer.headers["x-operation-id"]
-    shown = {name: answer.headers[name] for name in ("location", "preference-applied")}
-    assert (answer.status_code, shown) == (
+    headers = {name: answer.headers[name] for name in ("location", "preference-applied")}
+    assert (answer.status_code, headers) == (
         202,
         {"location": f"/operations/{operation}", "preference-applied": "respond-async"},
     )
     kind, name = case.plan.does.split()[1:]
-    assert answer.json == {
-        "id": operation,
-        "number": 1,
-        "does": case.plan.does,
-        "host": name if kind == "host" else None,
-        "network": name if kind == "network" else None,
-        "status": "running",
-        "began": NOW,
-        "ended": None,
-        "steps": len(case.plan.steps),
-        "steps_done": 0,
-        "undo_commands": 0,
-        "request": {
+    assert answer.json == shown(
+        operation,
+        case.plan,
+        host=name if kind == "host" else None,
+        network=name if kind == "network" else None,
+        request={
             "method": case.method,
             "path": case.path,
             "body": case.body,
             "request_id": "request",
             "client": "127.0.0.1",
         },
-        "error": None,
-        "plan": case.plan.to_json(),
-        "commands": [],
-    }
+        plan=case.plan.to_json(),
+        commands=[],
+    )
     found = ended(agent, gate, operation)
     assert (found["status"], found["steps_done"]) == ("done", len(case.plan.steps))
     assert [ran["argv"] for ran in found["commands"]] == [
@@ -116,16 +104,11 @@ def test_a_change_that_fails_later(agent: Agent, gate: threading.Event) -> None:
 
 @pytest.mark.parametrize(
     "prefer",
-    [
-        "Respond-Async",
-        "respond-async, wait=10",
-        "wait=10,respond-async",
-        'respond-async; foo="bar"',
-    ],
+    ["Respond-Async", "respond-async, wait=10", "wait=10,respond-async", 'respond-async; a="b"'],
 )
 def test_ways_to_prefer_it(agent: Agent, gate: threading.Event, prefer: str) -> None:
     DELETE_NETWORK.expect(agent)
-    expect_steps(agent, DELETE_NETWORK)
+    DELETE_NETWORK.expect_steps(agent)
     answer = DELETE_NETWORK.ask(agent, headers={"Prefer": prefer})
     assert answer.status_code == 202
     assert ended(agent, gate, answer.json["id"])["status"] == "done"
@@ -134,7 +117,7 @@ def test_ways_to_prefer_it(agent: Agent, gate: threading.Event, prefer: str) -> 
 @pytest.mark.parametrize("prefer", ["", "wait=10", "return=minimal", "no-respond-async"])
 def test_other_preferences(agent: Agent, prefer: str) -> None:
     DELETE_NETWORK.expect(agent)
-    expect_steps(agent, DELETE_NETWORK)
+    DELETE_NETWORK.expect_steps(agent)
     answer = DELETE_NETWORK.ask(agent, headers={"Prefer": prefer})
     assert (answer.status_code, "preference-applied" in answer.headers) == (200, False)
 
@@ -144,33 +127,20 @@ def test_a_change_that_cannot_be_is_refused_at_once(agent: Agent) -> None:
     body = {"bridge": "br9", "vlan": 10}
     answer = agent("POST", CREATE_NETWORK.path, json=body, headers=ASYNC)
     detail = "Open vSwitch has no bridge 'br9'; it has fixbr0"
-    assert (answer.status_code, answer.json) == (
-        400,
-        {
-            "title": "Bad Request",
-            "status": 400,
-            "detail": f"bridge: {detail}",
-            "errors": [{"field": "bridge", "detail": detail}],
-            "operation": answer.headers["x-operation-id"],
-        },
-    )
+    see_invalid(answer, ("bridge", detail))
     assert "location" not in answer.headers
     assert agent.journal.find() == []
 
 
-def test_so_is_one_of_a_name_that_is_held(agent: Agent) -> None:
+@pytest.mark.parametrize("headers", [{}, ASYNC], ids=str)
+def test_so_is_one_of_a_name_that_is_held(agent: Agent, headers: dict[str, str]) -> None:
     agent.locks.acquire([Claim("network", "fixture-transient")], "one")
-    answer = DELETE_NETWORK.ask(agent, headers=ASYNC)
-    assert (answer.status_code, answer.json) == (
+    answer = DELETE_NETWORK.ask(agent, headers=headers)
+    see_problem(
+        answer,
         409,
-        {
-            "title": "Conflict",
-            "status": 409,
-            "detail": "operation one is at work on network 'fixture-transient'; ask again when it"
-            " has ended",
-            "held_by": "one",
-            "operation": answer.headers["x-operation-id"],
-        },
+        "operation one is at work on network 'fixture-transient'; ask again when it has ended",
+        held_by="one",
     )
     assert "location" not in answer.headers
     assert agent.journal.find() == []

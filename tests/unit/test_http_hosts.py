@@ -1,6 +1,7 @@
 """/hosts and /hosts/{name}, over recorded output."""
 
 import json
+import shlex
 from typing import Any
 from urllib.parse import quote
 
@@ -9,28 +10,51 @@ import pytest
 from agent.operations.operation import DONE, Request
 from agent.plans.plan import Install, Plan
 
+from .four_changes import (
+    BODY,
+    CREATE_HOST,
+    DELETE_HOST,
+    HOST,
+    POOL_INFO,
+    VIRT_INSTALL,
+    WAIT,
+    expect_delete_facts,
+    expect_facts,
+    undefine,
+    vol_create_as,
+    vol_delete,
+    volume,
+)
 from .recorded import Read, virsh, virsh_error
 from .web import (
     EMPTY_LIST,
     LIST,
-    LIST_BR,
     MEMORY,
     NET_ACTIVE,
     NET_UUIDS,
     NETWORKS,
     ODD,
-    POOL,
     POOL_XML,
     STATES,
     Agent,
-    definitions,
     details,
+    see_invalid,
+    see_problem,
     uuid,
 )
 
-HOST = "fixture.example.com"
-BODY = {"memory": 16, "disks": [1, 1], "networks": ["fixture: żółw", "fixture-untagged"]}
-NO_HOST = {"title": "Not Found", "status": 404, "detail": "there is no host 'nope'"}
+
+def card(mac: str, network: str | None, vlan: int | None, port: str | None) -> dict[str, Any]:
+    """A card as a host shows it."""
+    return {
+        "mac": f"52:54:00:00:{mac}",
+        "network": network,
+        "bridge": "fixbr0",
+        "vlan": vlan,
+        "port": port,
+    }
+
+
 SHOWN = {
     "id": uuid(1),
     "name": HOST,
@@ -43,20 +67,8 @@ SHOWN = {
         {"target": "sdb", "size": 1, "pool": "fixture-pool", "volume": f"{HOST}.1.qcow2"},
     ],
     "interfaces": [
-        {
-            "mac": "52:54:00:00:01:00",
-            "network": "fixture: żółw",
-            "bridge": "fixbr0",
-            "vlan": 10,
-            "port": "h0000000000-0",
-        },
-        {
-            "mac": "52:54:00:00:01:01",
-            "network": "fixture-untagged",
-            "bridge": "fixbr0",
-            "vlan": None,
-            "port": "h0000000000-1",
-        },
+        card("01:00", "fixture: żółw", 10, "h0000000000-0"),
+        card("01:01", "fixture-untagged", None, "h0000000000-1"),
     ],
     "install": None,
 }
@@ -131,20 +143,8 @@ def test_show_one_that_is_off_and_oddly_named(agent: Agent) -> None:
             {"target": "sde", "size": None, "pool": None, "volume": None},
         ],
         "interfaces": [
-            {
-                "mac": "52:54:00:00:03:00",
-                "network": ODD,
-                "bridge": "fixbr0",
-                "vlan": None,
-                "port": None,
-            },
-            {
-                "mac": "52:54:00:00:03:01",
-                "network": None,
-                "bridge": "fixbr0",
-                "vlan": 20,
-                "port": None,
-            },
+            card("03:00", ODD, None, None),
+            card("03:01", None, 20, None),
         ],
         "install": None,
     }
@@ -175,14 +175,7 @@ def test_show_a_name_of_spaces(agent: Agent) -> None:
 def test_only_the_exact_name_is_a_host(agent: Agent, method: str, name: str) -> None:
     """virsh would take a number for a running domain's, and find one by its UUID."""
     agent.reads(LIST)
-    answer = agent(method, f"/hosts/{name}")
-    assert answer.headers["content-type"] == "application/problem+json"
-    shown = answer.json
-    shown.pop("operation", None)
-    assert (answer.status_code, shown) == (
-        404,
-        {**NO_HOST, "detail": f"there is no host {name!r}"},
-    )
+    see_problem(agent(method, f"/hosts/{name}"), 404, f"there is no host {name!r}")
 
 
 def test_one_that_goes_while_it_is_shown_is_not_found(agent: Agent) -> None:
@@ -195,77 +188,12 @@ def test_one_that_goes_while_it_is_shown_is_not_found(agent: Agent) -> None:
         POOL_XML,
     )
     answer = agent("GET", f"/hosts/{HOST}")
-    assert (answer.status_code, answer.json["detail"]) == (404, f"there is no host '{HOST}'")
-
-
-POOL_INFO = "pool-info --bytes fixture-pool"
-
-
-def expect_facts(agent: Agent, listed: Read = EMPTY_LIST) -> None:
-    """The reads before a create."""
-    pool = Read(POOL_INFO, virsh("pool-info"))
-    agent.reads(listed, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
-    agent.reads(*NETWORKS)
-    agent.runs(*LIST_BR, stdout="fixbr0\n")
-
-
-LOG = f"/var/log/libvirt/qemu/{uuid(1)}.console.log"
-
-
-def volume(index: int) -> str:
-    """A volume of the host that is made. The recorded ones have the names of earlier versions."""
-    return f"{HOST}.{uuid(1)}.{index}.qcow2"
-
-
-def vol_create_as(index: int) -> tuple[str, ...]:
-    name = f"--name={volume(index)}"
-    return ("vol-create-as", "--pool=fixture-pool", name, "--capacity=1GiB", "--format=qcow2")
-
-
-def vol_delete(name: str) -> tuple[str, ...]:
-    return ("vol-delete", "--pool=fixture-pool", f"--vol={name}")
-
-
-def disk(index: int) -> str:
-    return (
-        f'--disk=vol="fixture-pool/{volume(index)}",bus=scsi,address.type=drive,'
-        f"address.controller=0,address.bus=0,address.target={index},address.unit=0"
-    )
-
-
-VIRT_INSTALL = (
-    "virt-install",
-    "--connect=qemu:///system",
-    f"--name={HOST}",
-    f"--metadata=uuid={uuid(1)}",
-    "--memory=16",
-    "--vcpus=1",
-    "--machine=q35",
-    "--virt-type=qemu",
-    "--os-variant=detect=on,require=off",
-    "--controller=type=scsi,model=virtio-scsi",
-    disk(0),
-    disk(1),
-    '--network=network="fixture: żółw",model=virtio,target.dev=h0000000000-0',
-    '--network=network="fixture-untagged",model=virtio,target.dev=h0000000000-1',
-    "--graphics=vnc,listen=127.0.0.1",
-    f'--serial=pty,log.file="{LOG}",log.append=on',
-    "--noautoconsole",
-    "--import",
-    "--boot=hd,network",
-)
-WAIT = (
-    *("ovs-vsctl", "--timeout=10", "wait-until", "Port", "h0000000000-0", "tag=10"),
-    *("--", "wait-until", "Port", "h0000000000-1", "tag=[]"),
-)
+    see_problem(answer, 404, f"there is no host '{HOST}'")
 
 
 def expect_create(agent: Agent) -> None:
-    expect_facts(agent)
-    agent.virsh(*vol_create_as(0))
-    agent.virsh(*vol_create_as(1))
-    agent.runs(*VIRT_INSTALL)
-    agent.runs(*WAIT)
+    CREATE_HOST.expect(agent)
+    CREATE_HOST.expect_steps(agent)
     agent.reads(LIST)
     agent.reads(*details(1, "running"))
 
@@ -288,22 +216,11 @@ def test_create(agent: Agent, headers: dict[str, str]) -> None:
 
 def expect_undo(agent: Agent) -> None:
     """The commands that take a create back, once the domain was to be made."""
-    agent.virsh("destroy", f"--domain={uuid(1)}")
-    agent.virsh(
-        *("undefine", f"--domain={uuid(1)}", "--managed-save", "--nvram"),
-        *("--snapshots-metadata", "--checkpoints-metadata"),
-        stderr=virsh_error("undefine-gone"),
-        returncode=1,
-    )
-    ports = ("--", "--if-exists", "del-port", "h0000000000-0")
-    ports += ("--", "--if-exists", "del-port", "h0000000000-1")
-    agent.runs("ovs-vsctl", "--timeout=10", *ports)
-    agent.runs(
-        *("find", "/var/log/libvirt/qemu", "-maxdepth", "1", "-type", "f"),
-        *("-name", f"{uuid(1)}.console.log*", "-delete"),
-    )
-    for index in (1, 0):
-        agent.virsh(*vol_delete(volume(index)))
+    disk_0, disk_1, domain, _ = CREATE_HOST.plan.steps
+    agent.virsh(*undefine(1), stderr=virsh_error("undefine-gone"), returncode=1)
+    for command in (*domain.undo, *disk_1.undo, *disk_0.undo):
+        if "undefine" not in command.argv:
+            agent.runs(*command.argv)
 
 
 def test_a_name_that_is_taken_meanwhile(agent: Agent) -> None:
@@ -315,14 +232,14 @@ def test_a_name_that_is_taken_meanwhile(agent: Agent) -> None:
     agent.runs(*VIRT_INSTALL, stderr=taken, returncode=1)
     expect_undo(agent)
     answer = agent("POST", f"/hosts/{HOST}", json=BODY)
-    assert (answer.status_code, answer.json["title"]) == (409, "Conflict")
-    assert answer.json["detail"] == (
-        "virt-install found the name taken: Guest name 'fixture.example.com' is already in use."
+    see_problem(
+        answer,
+        409,
+        "virt-install found the name taken: Guest name 'fixture.example.com' is already in use.",
+        command=shlex.join(VIRT_INSTALL),
+        exit_code=1,
+        stderr=taken.strip(),
     )
-    assert answer.json["exit_code"] == 1
-    assert answer.json["stderr"] == taken.strip()
-    assert answer.json["operation"] == answer.headers["x-operation-id"]
-    assert "left_behind" not in answer.json
 
 
 def test_a_host_on_the_wrong_vlan_is_taken_back(agent: Agent) -> None:
@@ -330,14 +247,16 @@ def test_a_host_on_the_wrong_vlan_is_taken_back(agent: Agent) -> None:
     agent.virsh(*vol_create_as(0))
     agent.virsh(*vol_create_as(1))
     agent.runs(*VIRT_INSTALL)
-    agent.runs(*WAIT, stderr="terminating with signal 14 (Alarm clock)\n", returncode=-14)
+    ended = "terminating with signal 14 (Alarm clock)"
+    agent.runs(*WAIT, stderr=f"{ended}\n", returncode=-14)
     expect_undo(agent)
-    answer = agent("POST", f"/hosts/{HOST}", json=BODY)
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "5"
-    assert answer.json["detail"] == (
-        "ovs-vsctl did not see the access port come up on its bridge with its VLAN tag:"
-        " terminating with signal 14 (Alarm clock)"
+    see_problem(
+        agent("POST", f"/hosts/{HOST}", json=BODY),
+        503,
+        "ovs-vsctl did not see the access port come up on its bridge with its VLAN tag: " + ended,
+        command=shlex.join(WAIT),
+        exit_code=-14,
+        stderr=ended,
     )
 
 
@@ -353,32 +272,23 @@ def test_what_cannot_be_taken_back_is_told(agent: Agent) -> None:
     assert agent.unsettled == [answer.headers["x-operation-id"]]
 
 
-@pytest.mark.parametrize(
-    ("listed", "body", "expected"),
-    [
-        (LIST, {}, (409, f"there is a host '{HOST}' already")),
+def test_a_host_that_is_there_already(agent: Agent) -> None:
+    expect_facts(agent, LIST)
+    answer = agent("POST", f"/hosts/{HOST}", json=BODY)
+    see_problem(answer, 409, f"there is a host '{HOST}' already")
+
+
+def test_networks_that_a_host_cannot_have(agent: Agent) -> None:
+    expect_facts(agent)
+    networks = ["nope", "fixture-nat"]
+    see_invalid(
+        agent("POST", f"/hosts/{HOST}", json={**BODY, "networks": networks}),
+        ("networks[0]", "there is no network 'nope'"),
         (
-            EMPTY_LIST,
-            {"networks": ["nope"]},
-            (400, "networks[0]: there is no network 'nope'"),
+            "networks[1]",
+            f"network 'fixture-nat' is inactive; start it with: virsh net-start {uuid(14)}",
         ),
-        (
-            EMPTY_LIST,
-            {"networks": ["fixture-nat"]},
-            (
-                400,
-                "networks[0]: network 'fixture-nat' is inactive; start it with: virsh net-start"
-                f" {uuid(14)}",
-            ),
-        ),
-    ],
-)
-def test_a_host_that_cannot_be(
-    agent: Agent, listed: Read, body: dict[str, Any], expected: tuple[int, str]
-) -> None:
-    expect_facts(agent, listed)
-    answer = agent("POST", f"/hosts/{HOST}", json={**BODY, **body})
-    assert (answer.status_code, answer.json["detail"]) == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -402,45 +312,9 @@ def test_a_create_without_a_pool(agent: Agent, pool: Read, detail: str) -> None:
     assert answer.json["command"] == f"virsh --connect=qemu:///system {POOL_INFO}"
 
 
-VOLUMES = ("fixture.example.com.0.qcow2", "fixture.example.com.1.qcow2", "overlay.qcow2")
-
-
-def expect_delete_facts(agent: Agent) -> None:
-    agent.reads(LIST)
-    agent.reads(LIST)
-    agent.reads(*definitions())
-    rows = "".join(f" {name}   {POOL}/{name}\n" for name in VOLUMES)
-    agent.reads(POOL_XML, Read("vol-list fixture-pool", f" Name   Path\n-----\n{rows}\n"))
-    agent.reads(
-        *(
-            Read(
-                f"vol-dumpxml --pool fixture-pool --vol {name}",
-                virsh("vol-dumpxml-overlay" if name == "overlay.qcow2" else "vol-dumpxml-base"),
-            )
-            for name in VOLUMES
-        )
-    )
-
-
 def test_delete(agent: Agent) -> None:
-    expect_delete_facts(agent)
-    agent.virsh("domstate", f"--domain={uuid(1)}")
-    agent.virsh("destroy", f"--domain={uuid(1)}")
-    agent.virsh(*vol_delete(f"{HOST}.0.qcow2"))
-    agent.virsh(*vol_delete(f"{HOST}.1.qcow2"))
-    agent.runs(
-        *("ovs-vsctl", "--timeout=10"),
-        *("--", "--if-exists", "del-port", "h0000000000-0"),
-        *("--", "--if-exists", "del-port", "h0000000000-1"),
-    )
-    agent.runs(
-        *("find", "/var/log/libvirt/qemu", "-maxdepth", "1", "-type", "f"),
-        *("-name", f"{uuid(1)}.console.log*", "-delete"),
-    )
-    agent.virsh(
-        *("undefine", f"--domain={uuid(1)}", "--managed-save", "--nvram"),
-        *("--snapshots-metadata", "--checkpoints-metadata"),
-    )
+    DELETE_HOST.expect(agent)
+    DELETE_HOST.expect_steps(agent)
     answer = agent("DELETE", f"/hosts/{HOST}")
     assert answer.status_code == 200
     assert answer.json == {
@@ -455,10 +329,7 @@ def test_delete_tells_what_it_keeps(agent: Agent) -> None:
     expect_delete_facts(agent)
     off = virsh_error("destroy-off")
     agent.virsh("destroy", f"--domain={uuid(3)}", stderr=off, returncode=1)
-    agent.virsh(
-        *("undefine", f"--domain={uuid(3)}", "--managed-save", "--nvram"),
-        *("--snapshots-metadata", "--checkpoints-metadata"),
-    )
+    agent.virsh(*undefine(3))
     answer = agent("DELETE", f"/hosts/{quote(ODD)}")
     not_its_own = "it was not made for this host"
     assert answer.json == {

@@ -1,6 +1,5 @@
 """/networks, /networks/{name} and its alias under a host, over recorded output."""
 
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +17,8 @@ from .web import (
     ODD,
     Agent,
     definitions,
+    see_invalid,
+    see_problem,
     uuid,
 )
 
@@ -54,6 +55,20 @@ def expect_networks(agent: Agent) -> None:
     """The reads of every network's definition."""
     agent.reads(NET_UUIDS)
     agent.reads(*NETWORKS)
+
+
+def expect_delete_facts(agent: Agent, hosts: Read = EMPTY_LIST) -> None:
+    """The reads before a delete, of hosts that are there or not."""
+    expect_networks(agent)
+    agent.reads(hosts)
+    if hosts is LIST:
+        agent.reads(*definitions())
+
+
+def expect_new_network(agent: Agent, bridges: str = "fixbr0\n") -> None:
+    """The reads before a create."""
+    agent.reads(*NET_ROWS)
+    agent.runs(*LIST_BR, stdout=bridges)
 
 
 def test_list(agent: Agent) -> None:
@@ -146,10 +161,7 @@ def test_show_each_kind(
 def test_show_nothing(agent: Agent, path: str) -> None:
     agent.reads(*NET_ROWS)
     answer = agent("GET", path.format("nope"))
-    assert (answer.status_code, answer.json) == (
-        404,
-        {"title": "Not Found", "status": 404, "detail": "there is no network 'nope'"},
-    )
+    see_problem(answer, 404, "there is no network 'nope'")
 
 
 def test_show_one_that_goes_meanwhile(agent: Agent) -> None:
@@ -158,10 +170,7 @@ def test_show_one_that_goes_meanwhile(agent: Agent) -> None:
     gone = virsh_error("net-dumpxml-gone")
     agent.reads(*(Read(" ".join(read.words), stderr=gone) for read in NETWORKS))
     answer = agent("GET", "/networks/fixture-nat")
-    assert (answer.status_code, answer.json["detail"]) == (
-        404,
-        "there is no network 'fixture-nat'",
-    )
+    see_problem(answer, 404, "there is no network 'fixture-nat'")
 
 
 XML = f"""<network>
@@ -181,8 +190,7 @@ BODY = {"bridge": "fixbr0", "vlan": 10}
 @pytest.mark.parametrize("path", PATHS)
 def test_create(agent: Agent, path: str) -> None:
     given: list[bytes] = []
-    agent.reads(*NET_ROWS)
-    agent.runs(*LIST_BR, stdout="fixbr0\n")
+    expect_new_network(agent)
     agent.virsh("net-define", "--file=/dev/stdin", stdin_callable=given.append)
     agent.virsh("net-start", f"--network={uuid(11)}")
     agent.virsh("net-autostart", f"--network={uuid(11)}")
@@ -198,31 +206,25 @@ def test_create(agent: Agent, path: str) -> None:
 
 
 def test_a_network_that_does_not_start_is_taken_back(agent: Agent) -> None:
-    agent.reads(*NET_ROWS)
-    agent.runs(*LIST_BR, stdout="fixbr0\n")
+    expect_new_network(agent)
     agent.virsh("net-define", "--file=/dev/stdin")
     agent.virsh("net-start", f"--network={uuid(11)}", stderr="error: no\n", returncode=1)
     inactive = virsh_error("net-destroy-inactive")
     agent.virsh("net-destroy", f"--network={uuid(11)}", stderr=inactive, returncode=1)
     agent.virsh("net-undefine", f"--network={uuid(11)}")
     answer = agent("POST", f"/networks/{NAME}", json=BODY)
-    assert (answer.status_code, answer.json) == (
+    see_problem(
+        answer,
         500,
-        {
-            "title": "Internal Server Error",
-            "status": 500,
-            "detail": "virsh failed: no",
-            "command": f"virsh --connect={URI} net-start --network={uuid(11)}",
-            "exit_code": 1,
-            "stderr": "error: no",
-            "operation": answer.headers["x-operation-id"],
-        },
+        "virsh failed: no",
+        command=f"virsh --connect={URI} net-start --network={uuid(11)}",
+        exit_code=1,
+        stderr="error: no",
     )
 
 
 def test_a_name_that_is_taken_meanwhile(agent: Agent) -> None:
-    agent.reads(*NET_ROWS)
-    agent.runs(*LIST_BR, stdout="fixbr0\n")
+    expect_new_network(agent)
     taken = virsh_error("net-define-taken")
     agent.virsh("net-define", "--file=/dev/stdin", stderr=taken, returncode=1)
     gone = virsh_error("net-undefine-gone")
@@ -232,37 +234,18 @@ def test_a_name_that_is_taken_meanwhile(agent: Agent) -> None:
     assert "left_behind" not in answer.json
 
 
-@pytest.mark.parametrize(
-    ("name", "body", "bridges", "expected"),
-    [
-        (
-            "fixture-nat",
-            BODY,
-            "fixbr0\n",
-            (409, "there is a network 'fixture-nat' already"),
-        ),
-        (
-            NAME,
-            {"bridge": "br9", "vlan": 10},
-            "fixbr0\nbr-ex\n",
-            (400, "bridge: Open vSwitch has no bridge 'br9'; it has br-ex, fixbr0"),
-        ),
-    ],
-)
-def test_a_network_that_cannot_be(
-    agent: Agent, name: str, body: dict[str, Any], bridges: str, expected: tuple[int, str]
-) -> None:
-    agent.reads(*NET_ROWS)
-    agent.runs(*LIST_BR, stdout=bridges)
-    answer = agent("POST", f"/networks/{name}", json=body)
-    assert (answer.status_code, answer.json["detail"]) == expected
+def test_a_network_that_cannot_be(agent: Agent) -> None:
+    expect_new_network(agent)
+    answer = agent("POST", "/networks/fixture-nat", json=BODY)
+    see_problem(answer, 409, "there is a network 'fixture-nat' already")
+    expect_new_network(agent, "fixbr0\nbr-ex\n")
+    answer = agent("POST", f"/networks/{NAME}", json={"bridge": "br9", "vlan": 10})
+    see_invalid(answer, ("bridge", "Open vSwitch has no bridge 'br9'; it has br-ex, fixbr0"))
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_delete(agent: Agent, path: str) -> None:
-    expect_networks(agent)
-    agent.reads(LIST)
-    agent.reads(*definitions())
+    expect_delete_facts(agent, LIST)
     agent.virsh("net-destroy", f"--network={uuid(15)}")
     gone = virsh_error("net-undefine-gone")
     agent.virsh("net-undefine", f"--network={uuid(15)}", stderr=gone, returncode=1)
@@ -282,19 +265,9 @@ def test_delete(agent: Agent, path: str) -> None:
     ],
 )
 def test_delete_one_in_use(agent: Agent, name: str, used: str) -> None:
-    expect_networks(agent)
-    agent.reads(LIST)
-    agent.reads(*definitions())
+    expect_delete_facts(agent, LIST)
     answer = agent("DELETE", f"/networks/{quote(name)}")
-    assert (answer.status_code, answer.json) == (
-        409,
-        {
-            "title": "Conflict",
-            "status": 409,
-            "detail": f"network {name!r} is used by {used}",
-            "operation": answer.headers["x-operation-id"],
-        },
-    )
+    see_problem(answer, 409, f"network {name!r} is used by {used}")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -302,12 +275,11 @@ def test_delete_one_in_use(agent: Agent, name: str, used: str) -> None:
 def test_only_the_exact_name_is_deleted(agent: Agent, path: str, name: str) -> None:
     expect_networks(agent)
     answer = agent("DELETE", path.format(name))
-    assert (answer.status_code, answer.json["detail"]) == (404, f"there is no network {name!r}")
+    see_problem(answer, 404, f"there is no network {name!r}")
 
 
 def test_delete_where_there_are_no_hosts(agent: Agent) -> None:
-    expect_networks(agent)
-    agent.reads(EMPTY_LIST)
+    expect_delete_facts(agent)
     agent.virsh("net-destroy", f"--network={uuid(11)}")
     agent.virsh("net-undefine", f"--network={uuid(11)}")
     assert agent("DELETE", f"/networks/{quote(TAGGED)}").status_code == 200
@@ -316,16 +288,15 @@ def test_delete_where_there_are_no_hosts(agent: Agent) -> None:
 def test_libvirt_out_of_reach(agent: Agent) -> None:
     agent.out_of_reach(*NET_ROWS)
     answer = agent("GET", "/networks")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json == {
-        "title": "Service Unavailable",
-        "status": 503,
-        "detail": "virsh cannot reach its daemon: failed to connect to the hypervisor; Failed to"
+    see_problem(
+        answer,
+        503,
+        "virsh cannot reach its daemon: failed to connect to the hypervisor; Failed to"
         " connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory",
-        "command": f"virsh --connect={URI} net-list --all --name",
-        "exit_code": 1,
-        "stderr": virsh_error("out-of-reach").strip(),
-    }
+        command=f"virsh --connect={URI} net-list --all --name",
+        exit_code=1,
+        stderr=virsh_error("out-of-reach").strip(),
+    )
 
 
 def test_libvirt_that_is_cut_off(agent: Agent) -> None:
@@ -342,12 +313,9 @@ def test_libvirt_that_is_cut_off(agent: Agent) -> None:
 def test_an_answer_that_cannot_be_read(agent: Agent) -> None:
     agent.runs(*batch_argv(NET_ROWS), stdout="nonsense\n")
     answer = agent("GET", "/networks")
-    assert (answer.status_code, answer.json) == (
+    see_problem(
+        answer,
         500,
-        {
-            "title": "Internal Server Error",
-            "status": 500,
-            "detail": "virsh printed what the agent cannot read (not the 4 answers asked for):"
-            r" 'nonsense\n'",
-        },
+        "virsh printed what the agent cannot read (not the 4 answers asked for):"
+        r" 'nonsense\n'",
     )

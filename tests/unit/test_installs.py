@@ -1,9 +1,7 @@
 """Installs: what each needs next, and that it gets it, whatever comes in between."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import pytest
 
@@ -18,6 +16,8 @@ from agent.operations.steps import Steps
 from agent.plans.plan import Install, Plan, Step
 from agent.tools.command import Command, Result
 
+from .processes import wait_until
+
 UUID, OTHER = "uuid-1", "uuid-2"
 RUNS = InstallLook("running", "booted", True)
 ENDED = InstallLook("shut off", "shutdown", False)
@@ -30,25 +30,30 @@ DELETED = "the host was deleted while its installer ran"
 @pytest.mark.parametrize(
     ("state", "reason", "installing", "needs", "why"),
     [
-        ("running", "booted", True, Next.WAIT, ""),
-        ("running", "restored", True, Next.WAIT, ""),
-        ("idle", "unknown", True, Next.WAIT, ""),
-        ("paused", "user", True, Next.WAIT, ""),
-        ("paused", "I/O error", True, Next.WAIT, ""),
-        ("in shutdown", "user", True, Next.WAIT, ""),
-        ("pmsuspended", "unknown", True, Next.WAIT, ""),
-        ("no state", "unknown", True, Next.WAIT, ""),
+        *(
+            (state, reason, True, Next.WAIT, "")
+            for state, reason in (
+                ("running", "booted"),
+                ("running", "restored"),
+                ("idle", "unknown"),
+                ("paused", "user"),
+                ("paused", "I/O error"),
+                ("in shutdown", "user"),
+                ("pmsuspended", "unknown"),
+                ("no state", "unknown"),
+            )
+        ),
         ("running", "booted", False, Next.DONE, ""),
         ("paused", "starting up", False, Next.DONE, ""),
         ("shut off", "shutdown", False, Next.START, ""),
         ("shut off", "unknown", False, Next.START, ""),
+        ("shut off", "shutdown", True, Next.START, ""),
         ("shut off", "saved", False, Next.WAIT, ""),
         ("shut off", "destroyed", False, Next.FAIL, STOPPED_BY_HAND),
-        ("shut off", "crashed", False, Next.FAIL, "the host ended with its installer: crashed"),
-        ("shut off", "failed", False, Next.FAIL, "the host ended with its installer: failed"),
-        ("shut off", "migrated", False, Next.FAIL, "the host ended with its installer: migrated"),
-        ("shut off", "daemon", False, Next.FAIL, "the host ended with its installer: daemon"),
-        ("shut off", "shutdown", True, Next.START, ""),
+        *(
+            ("shut off", reason, False, Next.FAIL, f"the host ended with its installer: {reason}")
+            for reason in ("crashed", "failed", "migrated", "daemon")
+        ),
         ("crashed", "panicked", True, Next.FAIL, "the host crashed with its installer: panicked"),
         ("crashed", "panicked", False, Next.FAIL, "the host crashed with its installer: panicked"),
     ],
@@ -160,6 +165,13 @@ class World:
         self.journal.end(operation, DONE)
         return str(next(i["id"] for i in self.journal.installs() if i["domain"] == domain))
 
+    def follow(self, *looks: dict[str, InstallLook] | Exception) -> str:
+        """Begin an install and have it followed; the last of the looks stays. Answers its id."""
+        operation = self.begin()
+        self.hypervisor.then = list(looks)
+        self.installs.wake()
+        return operation
+
     def of(self, operation: str) -> tuple[str, str | None]:
         """An install's status, and why it failed."""
         found = self.journal.get(operation)
@@ -168,15 +180,8 @@ class World:
 
     def ended(self, operation: str) -> tuple[str, str | None]:
         """The same once it has ended."""
-        until(lambda: self.of(operation)[0] not in ("waiting", "running"))
+        wait_until(lambda: self.of(operation)[0] not in ("waiting", "running"))
         return self.of(operation)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not come true within 30 s"
-        time.sleep(0.001)
 
 
 @pytest.fixture
@@ -194,9 +199,7 @@ def follows() -> bool:
 
 
 def test_a_host_is_started_when_its_installer_has_ended(world: World) -> None:
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: ENDED}
-    world.installs.wake()
+    operation = world.follow({UUID: ENDED})
     assert world.ended(operation) == ("done", None)
     assert world.runner.ran == ["ports", "start", "check"]
     assert world.planned == [UUID]
@@ -209,19 +212,17 @@ def test_a_host_is_started_when_its_installer_has_ended(world: World) -> None:
         (2, False, True),
     ]
     # Its name is free again.
-    until(lambda: not follows())
+    wait_until(lambda: not follows())
     world.locks.acquire([Claim("host", "ns")], "another")
 
 
 def test_installs_are_looked_at_until_there_are_none(world: World) -> None:
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: RUNS}
-    world.installs.wake()
-    until(lambda: world.hypervisor.looked > 2)
+    operation = world.follow({UUID: RUNS})
+    wait_until(lambda: world.hypervisor.looked > 2)
     assert world.of(operation) == ("waiting", None)
     world.hypervisor.looks = {UUID: ENDED}
     assert world.ended(operation) == ("done", None)
-    until(lambda: not follows())
+    wait_until(lambda: not follows())
     # The next install is followed again.
     world.hypervisor.looks = {OTHER: ENDED}
     operation = world.begin(OTHER, "other")
@@ -231,7 +232,7 @@ def test_installs_are_looked_at_until_there_are_none(world: World) -> None:
 
 def test_nothing_is_run_without_installs(world: World) -> None:
     world.installs.start()
-    until(lambda: not follows())
+    wait_until(lambda: not follows())
     assert (world.hypervisor.looked, world.runner.ran) == (0, [])
 
 
@@ -262,71 +263,48 @@ def test_an_agent_goes_on_with_what_an_earlier_one_followed(world: World) -> Non
     assert world.ended(operation) == ("done", None)
 
 
-@pytest.mark.parametrize(
-    ("looks", "why"),
-    [
-        ({}, DELETED),
-        ({OTHER: ENDED}, DELETED),
-        ({UUID: DESTROYED}, STOPPED_BY_HAND),
-        (
-            {UUID: InstallLook("shut off", "crashed", False)},
-            "the host ended with its installer: crashed",
-        ),
-    ],
-)
-def test_an_install_that_fails(world: World, looks: dict[str, InstallLook], why: str) -> None:
-    """Nothing is run for it, and it is never looked at again."""
-    operation = world.begin()
-    world.hypervisor.looks = looks
-    world.installs.wake()
-    assert world.ended(operation) == ("failed", why)
-    until(lambda: not follows())
+BECAME = [
+    ({}, ("failed", DELETED)),
+    ({OTHER: ENDED}, ("failed", DELETED)),
+    ({UUID: DESTROYED}, ("failed", STOPPED_BY_HAND)),
+    (
+        {UUID: InstallLook("shut off", "crashed", False)},
+        ("failed", "the host ended with its installer: crashed"),
+    ),
+    ({UUID: STARTED}, ("done", None)),
+]
+
+
+@pytest.mark.parametrize("first", [[], [{UUID: ENDED}]], ids=["at once", "before the start"])
+@pytest.mark.parametrize(("look", "outcome"), BECAME)
+def test_an_install_that_needs_nothing_more(
+    world: World,
+    first: list[dict[str, InstallLook]],
+    look: dict[str, InstallLook],
+    outcome: tuple[str, str | None],
+) -> None:
+    """Nothing is run for it, and it is never looked at again.
+
+    A host is looked at anew before its start, once nobody else can be at work on it.
+    """
+    operation = world.follow(*first, look)
+    assert world.ended(operation) == outcome
+    wait_until(lambda: not follows())
     assert (world.runner.ran, world.planned, world.journal.installs()) == ([], [], [])
 
 
-def test_a_host_that_somebody_started(world: World) -> None:
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: STARTED}
-    world.installs.wake()
-    assert world.ended(operation) == ("done", None)
-    assert world.runner.ran == []
-
-
 def test_a_host_that_runs_by_the_time_it_is_planned(world: World) -> None:
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: ENDED}
     world.plan = lambda uuid: Plan("start host ns", (), leave=True)
-    world.installs.wake()
+    operation = world.follow({UUID: ENDED})
     assert world.ended(operation) == ("done", None)
     assert world.runner.ran == []
-
-
-@pytest.mark.parametrize(
-    ("later", "outcome"),
-    [
-        ({UUID: DESTROYED}, ("failed", STOPPED_BY_HAND)),
-        ({}, ("failed", DELETED)),
-        ({UUID: STARTED}, ("done", None)),
-    ],
-)
-def test_what_became_of_a_host_between_the_look_and_the_start(
-    world: World, later: dict[str, InstallLook], outcome: tuple[str, str | None]
-) -> None:
-    """It is looked at again once nobody else can be at work on it."""
-    operation = world.begin()
-    world.hypervisor.then = [{UUID: ENDED}, later]
-    world.installs.wake()
-    assert world.ended(operation) == outcome
-    assert (world.runner.ran, world.planned) == ([], [])
 
 
 def test_a_host_that_another_operation_holds(world: World) -> None:
     """It is waited for, and what comes of the operation is what counts."""
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: ENDED}
     world.locks.acquire([Claim("host", "ns")], "another")
-    world.installs.wake()
-    until(lambda: world.hypervisor.looked >= 3)
+    operation = world.follow({UUID: ENDED})
+    wait_until(lambda: world.hypervisor.looked >= 3)
     assert (world.of(operation), world.runner.ran) == (("waiting", None), [])
     world.hypervisor.looks = {}
     world.locks.release("another")
@@ -350,13 +328,11 @@ def test_a_host_that_another_operation_holds(world: World) -> None:
 def test_a_start_that_fails_is_taken_back(
     world: World, word: str, wrong: Exception | str, ran: list[str], why: str
 ) -> None:
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: ENDED}
     world.runner.wrong = {word: [wrong]}
-    world.installs.wake()
+    operation = world.follow({UUID: ENDED})
     assert world.ended(operation) == ("failed", f"it could not be started: {why}")
     assert world.runner.ran == ran
-    until(lambda: not follows())
+    wait_until(lambda: not follows())
     world.locks.acquire([Claim("host", "ns")], "another")
 
 
@@ -371,18 +347,14 @@ def test_a_start_that_fails_is_taken_back(
 def test_a_start_is_carried_on_when_a_daemon_is_back(
     world: World, word: str, ran: list[str]
 ) -> None:
-    operation = world.begin()
     later = ENDED if word == "start" else STARTED
-    world.hypervisor.then = [{UUID: ENDED}, {UUID: ENDED}, {UUID: later}]
     world.runner.wrong = {word: ["error: failed to connect to the hypervisor"]}
-    world.installs.wake()
+    operation = world.follow({UUID: ENDED}, {UUID: ENDED}, {UUID: later})
     assert world.ended(operation) == ("done", None)
     assert world.runner.ran == ran
 
 
 def test_a_plan_that_cannot_be_made_yet_is_made_later(world: World) -> None:
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: ENDED}
     errors: list[Exception] = [OutOfReach(["ovs-vsctl"], 1, "error: no"), NotFound("no host")]
 
     def plan(uuid: str) -> Plan:
@@ -391,25 +363,19 @@ def test_a_plan_that_cannot_be_made_yet_is_made_later(world: World) -> None:
         return PLAN
 
     world.plan = plan
-    world.installs.wake()
+    operation = world.follow({UUID: ENDED})
     assert world.ended(operation) == ("done", None)
     assert world.planned == [UUID] * 3
 
 
 def test_an_agent_that_stops_takes_nothing_back(world: World) -> None:
     """What it had begun is carried on by the next one."""
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: ENDED}
     world.steps.cut_off()
-    world.installs.wake()
-    until(lambda: world.planned)
+    operation = world.follow({UUID: ENDED})
+    wait_until(lambda: bool(world.planned))
     world.installs.close()
     assert world.of(operation) == ("running", None)
     assert world.runner.ran == []
-
-
-def _outcome(ok: bool) -> Outcome:
-    return Outcome(0.0, 0 if ok else 1, ok, "", "")
 
 
 @pytest.mark.parametrize(
@@ -435,7 +401,7 @@ def test_a_start_that_was_cut_off_is_carried_on(
     for index, step in enumerate(begun):
         number = world.journal.begin_step(operation, index, step, undo=False)
         if index < ended:
-            world.journal.end_step(operation, number, _outcome(True))
+            world.journal.end_step(operation, number, Outcome(0.0, 0, True, "", ""))
     world.hypervisor.looks = {UUID: STARTED}
     world.installs.start()
     assert world.ended(operation) == ("done", None)
@@ -446,7 +412,7 @@ def test_a_start_that_was_cut_off_may_fail_its_check(world: World) -> None:
     operation = world.begin()
     world.journal.set_plan(operation, PLAN)
     number = world.journal.begin_step(operation, 1, START, undo=False)
-    world.journal.end_step(operation, number, _outcome(True))
+    world.journal.end_step(operation, number, Outcome(0.0, 0, True, "", ""))
     world.runner.wrong = {"check": ["error: no"]}
     world.hypervisor.looks = {UUID: STARTED}
     world.installs.start()
@@ -455,10 +421,8 @@ def test_a_start_that_was_cut_off_may_fail_its_check(world: World) -> None:
 
 
 def test_looks_go_on_while_libvirt_does_not_answer(world: World) -> None:
-    operation = world.begin()
     no = OutOfReach(["virsh"], 1, "error: failed to connect to the hypervisor")
-    world.hypervisor.then = [no, ValueError("unforeseen"), no, {UUID: ENDED}]
-    world.installs.wake()
+    operation = world.follow(no, ValueError("unforeseen"), no, {UUID: ENDED})
     assert world.ended(operation) == ("done", None)
 
 
@@ -481,10 +445,8 @@ def test_an_unforeseen_error_of_one_install_is_not_the_others(world: World) -> N
 
 
 def test_close_leaves_installs_to_the_next_agent(world: World) -> None:
-    operation = world.begin()
-    world.hypervisor.looks = {UUID: RUNS}
-    world.installs.wake()
-    until(lambda: world.hypervisor.looked)
+    operation = world.follow({UUID: RUNS})
+    wait_until(lambda: world.hypervisor.looked > 0)
     world.installs.close()
     assert (follows(), world.of(operation)) == (False, ("waiting", None))
     world.installs.wake()

@@ -15,7 +15,6 @@ from agent.server import build
 from agent.tools.run import OUTCOMES, Runner
 
 from .four_changes import CASES
-from .test_http_async import expect_steps
 from .web import LIST, STATES, Agent
 
 Samples = dict[tuple[str, ...], float]
@@ -109,7 +108,7 @@ def test_requests_go_by_their_route_and_never_by_their_path(agent: Agent) -> Non
 def test_a_change_is_counted_with_its_commands(agent: Agent) -> None:
     case = CASES["delete-network"]
     case.expect(agent)
-    expect_steps(agent, case)
+    case.expect_steps(agent)
     assert case.ask(agent).status_code == 200
     agent.reads(STATES, LIST)
     found = scrape(agent)

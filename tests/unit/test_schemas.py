@@ -22,7 +22,7 @@ from agent.plans.networks import NetworkRequest
 from agent.tools.parsers.libvirt_xml import Network
 
 from .golden import UUID
-from .test_commands_virt_install import sub_options
+from .test_commands import sub_options
 
 CONFIG = Config()
 HOST = {"memory": 512, "disks": [8], "networks": ["vlan:10"]}

@@ -12,7 +12,7 @@ from agent.server import logs
 
 from .four_changes import CASES
 from .recorded import batch_argv
-from .test_http_async import ASYNC, expect_steps
+from .test_http_async import ASYNC
 from .web import LIST, STATES, Agent
 
 REQUEST = {"X-Request-ID": "one"}
@@ -58,7 +58,7 @@ def test_a_change(agent: Agent, lines: Lines, change: str, headers: dict[str, st
     """Its reads, its commands and its own lines have both ids, in whichever thread."""
     case = CASES[change]
     case.expect(agent)
-    expect_steps(agent, case)
+    case.expect_steps(agent)
     answer = case.ask(agent, headers={**REQUEST, **headers})
     assert agent.executor.drain(10)
     told = lines.end()

@@ -1,5 +1,6 @@
 """The application over fake commands, and the commands that a request makes it run."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,27 @@ class Agent:
     def out_of_reach(self, *reads: Read) -> None:
         """Expect one virsh of these reads, which finds no libvirt."""
         self.fp.register(batch_argv(reads), stderr=virsh_error("out-of-reach"), returncode=1)
+
+
+def see_problem(answer: falcon.testing.Result, status: int, detail: str, **more: Any) -> None:
+    """Fail unless an answer is this problem and no more, with the operation of a change."""
+    headers = answer.headers
+    if "x-operation-id" in headers:
+        more["operation"] = headers["x-operation-id"]
+    title = HTTPStatus(status).phrase
+    assert (answer.status_code, headers["content-type"], headers.get("retry-after")) == (
+        status,
+        "application/problem+json",
+        "5" if status == 503 else None,
+    )
+    assert answer.json == {"title": title, "status": status, "detail": detail, **more}
+
+
+def see_invalid(answer: falcon.testing.Result, *errors: tuple[str, str]) -> None:
+    """Fail unless an answer is the problem of these fields: the name and what is said of each."""
+    detail = "; ".join(f"{field}: {why}" for field, why in errors)
+    named = [{"field": field, "detail": why} for field, why in errors]
+    see_problem(answer, 400, detail, errors=named)
 
 
 LIST = Read("list --all --uuid --name", virsh("list"))
