@@ -100,23 +100,6 @@ def _assert_nowhere(folder: Path, *secrets: str) -> None:
         assert not any(secret.encode() in content for secret in secrets), path
 
 
-def test_a_file_of_tokens_that_is_damaged(closed: Agent, tmp_path: Path) -> None:
-    """It lets nobody in while the agent runs, and ends its start."""
-    token = agent_token(closed.config, "add", "ci")
-    assert closed.request("GET", "/networks", None, bearer(token)).status == 200
-    file = tmp_path / "tokens"
-    whole = file.read_text()
-    file.write_text(f"{whole}ci full\n")
-    answer = closed.request("GET", "/networks", None, bearer(token))
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-    why = f"tokens_file: {file}: line 2: it has 2 words; a token is its name, rights, salt and hash"
-    closed.logged(why)
-    ended = _refused(f"--config={closed.config}", f"--state-dir={tmp_path / 'other'}")
-    assert ended == (2, "", f"agent: {why}\n")
-    file.write_text(whole)
-    assert closed.request("GET", "/networks", None, bearer(token)).status == 200
-
-
 def _refused(*words: str) -> tuple[int, str, str]:
     """How a start ends that is refused."""
     ended = subprocess.run(

@@ -156,30 +156,14 @@ def _settled(agent: Agent) -> tuple[int, int]:
     return seen[-1]
 
 
-@pytest.mark.parametrize(
-    ("query", "fields"),
-    [
-        ("offset=-1", {"offset"}),
-        ("offset=1.5", {"offset"}),
-        ("offset=", {"offset"}),
-        ("offset=1&offset=2", {"offset"}),
-        ("offset=%C2%B2", {"offset"}),
-        ("offset=%D9%A1", {"offset"}),
-        (f"offset={10**30}", {"offset"}),
-        ("wait=61", {"wait"}),
-        ("wait=soon", {"wait"}),
-        ("wait=%C2%B2", {"wait"}),
-        ("follow=yes", {"follow"}),
-        ("follow=true", {"follow"}),
-        ("tail=1&wait=x&offset=x&follow=x", {"tail", "wait", "offset", "follow"}),
-    ],
-)
-def test_parameters_that_cannot_be(agent: Agent, query: str, fields: set[str]) -> None:
-    """Each is named, whether or not there is such a host."""
-    if query == "follow=true":
-        _make(agent)
-    answer = agent.request("GET", f"/hosts/{NAME}/console?{query}")
-    assert (answer.status, answer.fields) == (400, fields)
+def test_parameters_that_cannot_be(agent: Agent) -> None:
+    """Each is named, whether or not there is such a host; `follow` is for text alone."""
+    path = f"/hosts/{NAME}/console"
+    answer = agent.request("GET", f"{path}?tail=1&wait=61&offset=-1&follow=x")
+    assert (answer.status, answer.fields) == (400, {"tail", "wait", "offset", "follow"})
+    _make(agent)
+    answer = agent.request("GET", f"{path}?follow=true")
+    assert (answer.status, answer.fields) == (400, {"follow"})
 
 
 def test_a_host_without_a_log(agent: Agent) -> None:

@@ -201,19 +201,6 @@ def test_a_host_that_is_off_shows_where_its_cards_lead(agent: Agent) -> None:
     assert stack.ports() == set()
 
 
-def test_a_host_that_is_there_is_left_alone(agent: Agent) -> None:
-    """A second POST of a name is refused, running or not."""
-    assert agent.post("hosts", NAME, body={**EMPTY, "disks": [1]}).status == 200
-    with stack.unchanged():
-        for _ in range(2):
-            answer = agent.post("hosts", NAME, body={**EMPTY, "disks": [1, 1]})
-            assert answer.status == 409
-            assert answer.body["detail"] == f"there is a host {NAME!r} already"
-            if stack.state(NAME) == "running":
-                virsh("destroy", NAME)
-        assert stack.state(NAME) == "shut off"
-
-
 def test_of_twenty_at_once_one_is_made(agent: Agent) -> None:
     """The others are refused, and the one host is whole."""
     body = {"memory": 64, "disks": [1], "networks": [V10]}

@@ -56,20 +56,6 @@ def test_a_host_is_installed_and_boots_from_its_disk(agent: Agent, tree: str) ->
         assert agent.delete("hosts", NAME).status == 200
 
 
-def test_a_host_that_is_being_installed_can_be_removed(agent: Agent, tree: str) -> None:
-    """The POST has answered while the installer runs on; a DELETE in its midst leaves nothing."""
-    with stack.unchanged():
-        made = agent.post("hosts", NAME, body={**BODY, "location": tree, "cmdline": HOLD})
-        assert (made.status, made.body["install"]["state"]) == (200, "running")
-        stack.wait_for_console(NAME, "installer: holding")
-        shown = agent.get("hosts", NAME).body
-        assert (shown["state"], shown["install"]["state"]) == ("running", "running")
-        assert agent.post("hosts", NAME, body=BODY).status == 409
-        volume = stack.volume(NAME, 0)
-        removed = agent.delete("hosts", NAME)
-        assert (removed.status, removed.body["deleted"]) == (200, [volume])
-
-
 @pytest.mark.parametrize(
     ("cmdline", "console", "arrives"),
     [

@@ -63,27 +63,6 @@ def test_a_network_is_made_shown_and_removed(either_agent: Agent) -> None:
     assert NAME not in [network["name"] for network in either_agent.get("networks").body]
 
 
-def test_a_network_can_be_had_under_a_host(agent: Agent) -> None:
-    """The alias is the same network, whatever the host is called."""
-    path = ("hosts", own("no-such-host"), "networks", NAME)
-    with stack.unchanged():
-        made = agent.post(*path, body=BODY)
-        assert (made.status, made.body["name"], made.body["vlan"]) == (200, NAME, 100)
-        assert agent.get(*path).body == made.body == agent.get("networks", NAME).body
-        removed = agent.delete(*path)
-        assert (removed.status, removed.body) == (200, {"id": made.body["id"], "name": NAME})
-
-
-def test_a_network_that_is_there_is_left_alone(agent: Agent) -> None:
-    """A second POST of a name is refused, also with other values."""
-    define_network(NAME, on_bridge("<vlan><tag id='7'/></vlan>"), start=False)
-    before = virsh("net-dumpxml", NAME)
-    answer = agent.post("networks", NAME, body=BODY)
-    assert (answer.status, answer.body["detail"]) == (409, f"there is a network {NAME!r} already")
-    assert virsh("net-dumpxml", NAME) == before
-    assert _info(NAME)["Active"] == "no"
-
-
 def test_a_network_shows_the_ports_of_its_hosts(either_agent: Agent) -> None:
     """Each is the host's card, by MAC address, and its port on the bridge."""
     name = own("ns")
@@ -127,11 +106,6 @@ def test_a_network_that_only_one_form_of_a_host_uses_is_kept(agent: Agent) -> No
         assert agent.delete("networks", NAME).status == 409
         agent.delete("hosts", name)
         assert agent.delete("networks", NAME).status == 200
-
-
-NO_TAG = "<vlan/>"
-TRUNK = "<vlan trunk='yes'><tag id='10'/><tag id='20'/></vlan>"
-ONE_TAG_TRUNK = "<vlan trunk='yes'><tag id='10'/></vlan>"
 
 
 @pytest.mark.parametrize("odd", ["Zürich 网络 ", "--name=x,y; $(b)", "a%2Fb+c"])

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-import pytest
-
 from . import libvirtd, stack
 from .daemon import Agent, serving
 from .faults import Faults
@@ -18,7 +16,6 @@ NAME = own("ns")
 BARE = {"memory": 64, "disks": [], "networks": []}
 VERBS = ("start", "shutdown", "stop", "reboot", "reset")
 ASYNC = {"Prefer": "respond-async"}
-SCRIPT = {"Accept": "text/x-shellscript"}
 # What `virsh` is replaced by, to have a port's tag changed right after a start.
 WRONG_TAG = f"""#!/bin/sh
 PATH=${{PATH#*:}}
@@ -190,54 +187,6 @@ def test_what_the_guest_sees_of_it(agent: Agent, tmp_path: Path) -> None:
     assert _put(agent, "shutdown").status == 200
     stack.wait_for(lambda: stack.state(NAME) == "shut off", "an end by its power button")
     assert virsh("domstate", "--reason", NAME).strip() == "shut off (shutdown)"
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_host_that_is_not_there(agent: Agent, verb: str) -> None:
-    """It is a 404, dry run or not, and nothing but PUT is taken."""
-    for query in ("", "?dry_run=true"):
-        answer = agent.request("PUT", f"/hosts/{own('nobody')}/{verb}{query}")
-        detail = f"there is no host {own('nobody')!r}"
-        assert (answer.status, answer.body["detail"]) == (404, detail)
-    for method in ("GET", "POST", "DELETE"):
-        answer = agent.request(method, f"/hosts/{own('nobody')}/{verb}")
-        assert (answer.status, answer.headers["allow"]) == (405, "PUT, OPTIONS")
-
-
-def test_a_dry_run_and_its_script(agent: Agent, tmp_path: Path) -> None:
-    """Nothing is changed; the plan is whole, and its script does what the request would."""
-    made = agent.post("hosts", NAME, body={**BARE, "networks": [V10]}).body
-    (card,) = made["interfaces"]
-    uuid, port = made["id"], card["port"]
-
-    def script(verb: str) -> None:
-        path = f"/hosts/{NAME}/{verb}?dry_run=true"
-        file = tmp_path / "script"
-        file.write_text(agent.text("PUT", path, None, SCRIPT).text)
-        stack.tool("shellcheck", str(file))
-        stack.tool("sh", str(file))
-
-    dry = _put(agent, "stop?dry_run=true")
-    assert (dry.status, stack.state(NAME)) == (200, "running")
-    assert [step["command"]["argv"] for step in dry.body["steps"]] == [
-        ["virsh", "--connect=qemu:///system", "destroy", f"--domain={uuid}"]
-    ]
-    script("stop")
-    assert stack.state(NAME) == "shut off"
-    dry = _put(agent, "start?dry_run=true")
-    assert (dry.status, stack.state(NAME)) == (200, "shut off")
-    assert dry.body["does"] == f"start host {NAME}"
-    assert [step["command"]["argv"] for step in dry.body["steps"][-2:]] == [
-        ["virsh", "--connect=qemu:///system", "start", f"--domain={uuid}"],
-        ["ovs-vsctl", "--timeout=10", "wait-until", "Port", port, "tag=10"],
-    ]
-    script("start")
-    assert (stack.state(NAME), stack.tag(port)) == ("running", "10")
-    # In the state that is asked for there is nothing to run.
-    assert _put(agent, "start?dry_run=true").body["steps"] == []
-    script("start")
-    refused = _put(agent, "start?now=true")
-    assert (refused.status, refused.fields) == (400, {"now"})
 
 
 def test_a_start_on_the_wrong_vlan_is_taken_back(

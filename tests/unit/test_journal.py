@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -216,45 +218,34 @@ def test_eight_writers_and_a_reader(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite", count=40)
     # One agent makes it, and holds its folder; only what is there is read by others.
     journal.check()
-    failures: list[BaseException] = []
     ended = threading.Event()
 
     def write(writer: int) -> None:
-        try:
-            for index in range(25):
-                name = f"{writer}-{index}"
-                journal.begin(name, asked(host=name), PLAN)
-                for step in range(2):
-                    number = journal.begin_step(name, step, PLAN.steps[step].command, undo=False)
-                    journal.end_step(name, number, Outcome(0, 0, True, name, ""))
-                found = journal.get(name)
-                assert found is not None
-                assert [command["stdout"] for command in found["commands"]] == [name, name]
-                journal.end(name, DONE)
-        except BaseException as error:
-            failures.append(error)
+        for index in range(25):
+            name = f"{writer}-{index}"
+            journal.begin(name, asked(host=name), PLAN)
+            for step in range(2):
+                number = journal.begin_step(name, step, PLAN.steps[step].command, undo=False)
+                journal.end_step(name, number, Outcome(0, 0, True, name, ""))
+            found = journal.get(name)
+            assert found is not None
+            assert [command["stdout"] for command in found["commands"]] == [name, name]
+            journal.end(name, DONE)
 
     def read() -> None:
         # Another process's view: a connection of its own.
-        other = Journal(tmp_path / "journal.sqlite")
-        try:
+        with closing(Journal(tmp_path / "journal.sqlite")) as other:
             while not ended.is_set():
                 for row in other.find(limit=20):
                     assert row["steps_done"] <= row["steps"]
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            other.close()
 
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-    reader = threading.Thread(target=read)
-    for thread in (reader, *writers):
-        thread.start()
-    for thread in writers:
-        thread.join(600)
-    ended.set()
-    reader.join(600)
-    assert failures == []
+    with ThreadPoolExecutor(9) as pool:
+        reader = pool.submit(read)
+        try:
+            assert list(pool.map(write, range(8))) == [None] * 8
+        finally:
+            ended.set()
+        reader.result(60)
     assert journal.unfinished() == []
     journal.begin("last", asked(), PLAN)
     numbers = [row["number"] for row in journal.find(limit=500)]

@@ -3,7 +3,8 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -18,32 +19,22 @@ from .web import LIST, STATES, Agent
 REQUEST = {"X-Request-ID": "one"}
 
 
-class Lines:
-    """What is logged, as objects."""
-
-    def __init__(self, stderr: io.StringIO, log: "Iterator[None]") -> None:
-        self._stderr = stderr
-        self._log = log
-
-    def end(self) -> list[dict[str, Any]]:
-        """All of them; nothing more is logged."""
-        next(self._log, None)
-        return [json.loads(line) for line in self._stderr.getvalue().splitlines()]
+# Ends the log, and returns its lines as objects.
+Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     stderr = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stderr)
+    with ExitStack() as stack:
+        stack.enter_context(logs.to_stderr("json", "debug"))
 
-    def log() -> Iterator[None]:
-        with logs.to_stderr("json", "debug"):
-            yield
+        def end() -> list[dict[str, Any]]:
+            stack.close()
+            return [json.loads(line) for line in stderr.getvalue().splitlines()]
 
-    running = log()
-    next(running)
-    yield Lines(stderr, running)
-    next(running, None)
+        yield end
 
 
 def commands(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -61,7 +52,7 @@ def test_a_change(agent: Agent, lines: Lines, change: str, headers: dict[str, st
     case.expect_steps(agent)
     answer = case.ask(agent, headers={**REQUEST, **headers})
     assert agent.executor.drain(10)
-    told = lines.end()
+    told = lines()
     ids = {(line.get("request_id"), line.get("operation")) for line in told}
     # Nothing else is logged but that the agent waits for the operation, which is nobody's.
     ids -= {(None, None)}
@@ -77,7 +68,7 @@ def test_a_read(agent: Agent, lines: Lines) -> None:
     """Its command is a line of debugging."""
     agent.reads(STATES, LIST)
     assert agent("GET", "/hosts", headers=REQUEST).status_code == 200
-    command, request = lines.end()
+    command, request = lines()
     assert {name: command[name] for name in ("request_id", "level", "command", "exit_code")} == {
         "request_id": "one",
         "level": "debug",
@@ -91,4 +82,4 @@ def test_a_read(agent: Agent, lines: Lines) -> None:
 def test_a_thread_is_at_work_for_one_request_after_another(agent: Agent, lines: Lines) -> None:
     agent("GET", "/nope", headers=REQUEST)
     agent("GET", "/nope", headers={"X-Request-ID": "two"})
-    assert [line["request_id"] for line in lines.end()] == ["one", "two"]
+    assert [line["request_id"] for line in lines()] == ["one", "two"]
