@@ -92,7 +92,7 @@ def _check_token(req: falcon.Request, tokens: Tokens) -> None:
     except TokensUnusable as error:
         # The reason is in the log; it is not for strangers.
         raise falcon.HTTPServiceUnavailable(
-            description="the agent cannot read its tokens, and lets nobody in; its log says why",
+            description="the agent cannot read its tokens and refuses all requests; see its log",
             retry_after=5,
         ) from error
     if token is None:

@@ -146,11 +146,11 @@ class Tokens:
                 tokens = read(self._path)
             except TokensUnusable as error:
                 self._read = None
-                self._say(f"{error.detail}; nobody is let in until that is put right")
+                self._say(f"{error.detail}; every request is refused until that is corrected")
                 raise
             if not tokens:
                 self._say(
-                    f"tokens_file: {self._path} holds no tokens, so nobody is let in;"
+                    f"tokens_file: {self._path} holds no tokens, so every request is refused;"
                     " `python -m agent token add NAME --config FILE` makes one"
                 )
             else:

@@ -27,7 +27,7 @@ class Places:
         """
         with self._lock:
             if self._left == 0 or (change and self._left_to_changes == 0):
-                raise TooMany("as many requests as may wait for libvirt do so; ask again later")
+                raise TooMany("too many requests wait for libvirt; try again later")
             self._left -= 1
             self._left_to_changes -= change
         try:

@@ -71,7 +71,7 @@ class Consoles:
     def place(self) -> Iterator[None]:
         """Have one of the places for those who wait; raises TooMany when all are taken."""
         if not self._places.acquire(blocking=False):
-            raise TooMany(f"{self._most} clients wait for consoles already; ask again later")
+            raise TooMany(f"{self._most} clients wait for consoles already; try again later")
         try:
             yield
         finally:

@@ -38,12 +38,12 @@ class Admission:
             if self._refusal is not None:
                 raise type(self._refusal)(self._refusal.detail)
             if len(self._active) >= _MOST:
-                raise TooMany(f"{_MOST} operations run already; ask again later")
+                raise TooMany(f"{_MOST} operations run already; try again later")
             if makes:
                 if len(self._queue) >= self._making + self._waiting:
                     raise TooMany(
-                        f"{self._making} changes that make something run and {self._waiting} wait"
-                        " for their turn, which is as many as may; ask again later"
+                        f"{self._making} creates run and {self._waiting} wait"
+                        " for their turn, which is the most; try again later"
                     )
                 self._queue.append(operation)
             self._active.add(operation)
@@ -55,7 +55,7 @@ class Admission:
             self._changed.wait_for(lambda: self._has_turn(operation) or self._stops())
             if not self._has_turn(operation):
                 raise Stopping(
-                    "the agent is stopping, and nothing was done; ask again when it is back"
+                    "the agent is stopping, and nothing was done; try again when it is back"
                 )
 
     def leave(self, operation: str) -> None:

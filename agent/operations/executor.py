@@ -124,7 +124,7 @@ class Executor:
             had made is taken back, for which they are given as long again.
         Returns whether all of them ended.
         """
-        self._admission.suspend(Stopping("the agent is stopping; ask again when it is back"))
+        self._admission.suspend(Stopping("the agent is stopping; try again when it is back"))
         if active := self._admission.active:
             _log.info("waiting for %d operations to end", active)
         if self._admission.idle(seconds):

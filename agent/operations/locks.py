@@ -35,8 +35,8 @@ class Locks:
                 holder = self._holder(claim)
                 if holder is not None:
                     raise Busy(
-                        f"operation {holder} is at work on {claim.kind} {claim.name!r};"
-                        " ask again when it has ended",
+                        f"operation {holder} holds {claim.kind} {claim.name!r};"
+                        " try again when it has ended",
                         holder,
                     )
             self._held[operation] = tuple(claims)

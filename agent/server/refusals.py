@@ -115,5 +115,5 @@ def _detail(status: int, said: str, adjustments: Any) -> str:
         case 501:
             return "the Transfer-Encoding is one that the agent does not know; it takes chunked"
         case 500:
-            return "an error that nobody foresaw; the agent's log has it"
+            return "an unexpected error; the agent's log has it"
     return f"it is not HTTP: {said.partition(chr(34))[0].strip()}"

@@ -232,7 +232,7 @@ def test_more_followers_than_places(start_agent: Callable[..., Agent]) -> None:
     log = _make(agent)
     log.write_bytes(b"begin\n")
     target = f"/hosts/{NAME}/console"
-    full = "2 clients wait for consoles already; ask again later"
+    full = "2 clients wait for consoles already; try again later"
     with _following(agent) as first:
         _read_until(first, b"begin")
         with _following(agent) as second:

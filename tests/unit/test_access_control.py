@@ -164,7 +164,7 @@ def test_tokens_that_cannot_be_read_let_nobody_in(
     file.write_text("damaged")
     answer = closed("GET", "/hosts", headers=bearer(full))
     see_problem(
-        answer, 503, "the agent cannot read its tokens, and lets nobody in; its log says why"
+        answer, 503, "the agent cannot read its tokens and refuses all requests; see its log"
     )
     assert f"tokens_file: {file}: line 1: it has 1 words" in caplog.text
     assert closed("GET", "/hosts").status_code == 401

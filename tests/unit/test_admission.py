@@ -26,8 +26,7 @@ def test_so_many_run_so_many_wait_in_their_order() -> None:
     with pytest.raises(TooMany) as caught:
         admission.enter("e", makes=True)
     assert caught.value.detail == (
-        "2 changes that make something run and 2 wait for their turn, which is as many as may;"
-        " ask again later"
+        "2 creates run and 2 wait for their turn, which is the most; try again later"
     )
     order: list[str] = []
 
@@ -60,7 +59,7 @@ def test_there_is_a_bound_for_all() -> None:
         admission.enter(str(number), makes=False)
     with pytest.raises(TooMany) as caught:
         admission.enter("more", makes=False)
-    assert caught.value.detail == "64 operations run already; ask again later"
+    assert caught.value.detail == "64 operations run already; try again later"
     assert admission.active == 64
 
 
@@ -181,7 +180,7 @@ def test_an_agent_that_stops_lets_nobody_wait(busied: Busied) -> None:
             second.result(60)
         busied.free.set()
         assert drained.result(60)
-    detail = "the agent is stopping, and nothing was done; ask again when it is back"
+    detail = "the agent is stopping, and nothing was done; try again when it is back"
     assert caught.value.detail == detail
     assert busied.first.result(60) == "a"
     found = busied.world.journal.get("b")

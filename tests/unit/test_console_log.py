@@ -169,7 +169,7 @@ def test_there_are_so_many_places(consoles: Consoles) -> None:
     with consoles.place(), consoles.place():
         with pytest.raises(TooMany) as caught, consoles.place():
             pass
-        assert caught.value.detail == "2 clients wait for consoles already; ask again later"
+        assert caught.value.detail == "2 clients wait for consoles already; try again later"
     with pytest.raises(KeyError), consoles.place():
         raise KeyError
     with consoles.place(), consoles.place():

@@ -229,9 +229,7 @@ def held(world: World) -> Iterator[Held]:
 def test_a_second_change_of_a_name_is_refused_at_once(world: World, held: Held) -> None:
     with pytest.raises(Busy) as caught:
         world.executor.perform(change(lambda: ONE_STEP), "two", asked())
-    assert caught.value.detail == (
-        "operation one is at work on host 'a'; ask again when it has ended"
-    )
+    assert caught.value.detail == ("operation one holds host 'a'; try again when it has ended")
     other = change(lambda: Plan("nothing", ()), "b")
     assert world.executor.perform(other, "three", asked()) == {"name": "b"}
     assert held.end() == {"name": "a"}
@@ -241,7 +239,7 @@ def test_a_drained_executor_takes_no_more(world: World) -> None:
     assert world.executor.drain(0) is True
     with pytest.raises(Stopping) as caught:
         world.executor.perform(change(lambda: ONE_STEP), "two", asked())
-    assert caught.value.detail == "the agent is stopping; ask again when it is back"
+    assert caught.value.detail == "the agent is stopping; try again when it is back"
 
 
 def test_draining_lets_what_runs_end(world: World, held: Held) -> None:

@@ -269,6 +269,6 @@ def test_text_that_is_no_unicode_is_answered(agent: Agent, monkeypatch: pytest.M
 def test_a_change_is_refused_while_the_agent_stops(agent: Agent) -> None:
     agent.executor.drain(0)
     answer = agent("DELETE", "/hosts/a")
-    see_problem(answer, 503, "the agent is stopping; ask again when it is back")
+    see_problem(answer, 503, "the agent is stopping; try again when it is back")
     agent.reads(*NET_ROWS)
     assert agent("GET", "/networks").status_code == 200

@@ -139,7 +139,7 @@ def test_so_is_one_of_a_name_that_is_held(agent: Agent, headers: dict[str, str])
     see_problem(
         answer,
         409,
-        "operation one is at work on network 'fixture-transient'; ask again when it has ended",
+        "operation one holds network 'fixture-transient'; try again when it has ended",
         held_by="one",
     )
     assert "location" not in answer.headers

@@ -45,7 +45,7 @@ def test_a_refusal_names_the_operation_that_holds_the_name() -> None:
     locks.acquire([HOST], "one")
     busy = refusal(locks, HOST)
     assert busy is not None
-    assert busy.detail == "operation one is at work on host 'a'; ask again when it has ended"
+    assert busy.detail == "operation one holds host 'a'; try again when it has ended"
     assert busy.facts() == {"held_by": "one"}
 
 

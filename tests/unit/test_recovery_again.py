@@ -73,7 +73,7 @@ def test_what_cannot_be_taken_back_yet(world: World, stuck: str) -> None:
     with pytest.raises(Busy) as caught:
         world.perform(DELETE, "two")
     assert (caught.value.detail, caught.value.held_by) == (
-        "operation one is at work on host 'a'; ask again when it has ended",
+        "operation one holds host 'a'; try again when it has ended",
         "one",
     )
     wait_until(lambda: len(world.commands.ran) > 3 * len(TWO + TWO))

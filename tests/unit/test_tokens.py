@@ -166,7 +166,7 @@ def test_a_damaged_file_closes_the_door_until_it_is_whole(
             held.find(secret)
     assert caplog.messages == [
         f"tokens_file: {path}: line 2: it has 1 words; a token is its name, rights, salt and hash;"
-        " nobody is let in until that is put right"
+        " every request is refused until that is corrected"
     ]
     path.write_text(whole)
     assert held.find(secret) is not None
@@ -178,7 +178,7 @@ def test_no_tokens_are_told_once(path: Path, caplog: pytest.LogCaptureFixture) -
     path.touch(0o600)
     assert held.all() == ()
     assert caplog.messages == [
-        f"tokens_file: {path} holds no tokens, so nobody is let in;"
+        f"tokens_file: {path} holds no tokens, so every request is refused;"
         " `python -m agent token add NAME --config FILE` makes one"
     ]
 

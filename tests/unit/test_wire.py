@@ -102,7 +102,7 @@ TOO_LARGE = (413, f"a body has at most {LIMIT} bytes")
         (
             b"GET /fails HTTP/1.1\r\n" + HOST + b"\r\n",
             500,
-            "an error that nobody foresaw; the agent's log has it",
+            "an unexpected error; the agent's log has it",
         ),
     ],
     ids=lambda value: ascii(value[:40]) if isinstance(value, bytes) else None,
