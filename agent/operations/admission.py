@@ -4,9 +4,6 @@ import threading
 
 from agent.errors import AgentError, Stopping, TooMany
 
-# Each has a thread and, with a host, a virt-install.
-_MOST = 64
-
 
 class Admission:
     """Lets changes in, bounds how many make something at once, and knows when none is left.
@@ -15,7 +12,7 @@ class Admission:
     for their turn; they get it in the order in which they came.
     """
 
-    def __init__(self, making: int = _MOST, waiting: int = _MOST) -> None:
+    def __init__(self, making: int = 64, waiting: int = 64) -> None:
         self._making = making
         self._waiting = waiting
         self._changed = threading.Condition()
@@ -29,16 +26,17 @@ class Admission:
         """How many changes are in."""
         return len(self._active)
 
-    def enter(self, operation: str, makes: bool) -> bool:
+    def enter(self, operation: str, makes: bool, most: int | None = None) -> bool:
         """Let a change in until `leave`; returns whether it has to wait for its turn.
 
-        Raises what all are refused with for now, and TooMany.
+        most: how many may be in with it, None for any number. Raises what all are refused with
+        for now, and TooMany.
         """
         with self._changed:
             if self._refusal is not None:
                 raise type(self._refusal)(self._refusal.detail)
-            if len(self._active) >= _MOST:
-                raise TooMany(f"{_MOST} operations run already; try again later")
+            if most is not None and len(self._active) >= most:
+                raise TooMany(f"{most} operations run already; try again later")
             if makes:
                 if len(self._queue) >= self._making + self._waiting:
                     raise TooMany(

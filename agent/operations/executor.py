@@ -27,6 +27,9 @@ from agent.plans.plan import Plan
 
 _log = logging.getLogger("agent.operation")
 
+# Each that nobody waits for has a thread of its own and, with a host, a virt-install.
+_MOST_SUBMITTED = 64
+
 
 class Executor:
     """Runs changes, at most one for a name at a time.
@@ -85,7 +88,7 @@ class Executor:
         What comes of it is in the journal.
         """
         with trace.operation(operation):
-            plan, waits = self._begin(change, operation, request)
+            plan, waits = self._begin(change, operation, request, _MOST_SUBMITTED)
             # For the log to say what the thread is at work for.
             context = contextvars.copy_context()
 
@@ -133,7 +136,9 @@ class Executor:
         self._steps.cut_off()
         return self._admission.idle(seconds)
 
-    def _begin(self, change: Change, operation: str, request: Request) -> tuple[Plan, bool]:
+    def _begin(
+        self, change: Change, operation: str, request: Request, most: int | None = None
+    ) -> tuple[Plan, bool]:
         """Acquire the names, make the plan and write it down.
 
         Returns the plan, and whether it has to wait for its turn. Before that has come: what is
@@ -141,7 +146,7 @@ class Executor:
         """
         self._locks.acquire(change.claims, operation)
         try:
-            waits = self._admission.enter(operation, change.makes)
+            waits = self._admission.enter(operation, change.makes, most)
             try:
                 plan = change.plan()
                 self._journal.begin(operation, request, plan, WAITING if waits else RUNNING)

@@ -29,6 +29,7 @@ class Steps:
         self._cut_off = threading.Event()
         # What virt-install has printed so far, by operation: it alone says what it is at.
         self._outputs: dict[str, BinaryIO] = {}
+        self._lock = threading.Lock()
 
     def cut_off(self) -> None:
         """Begin no more steps, and stop those that run; undo commands are still run."""
@@ -37,11 +38,10 @@ class Steps:
 
     def phase(self, operation: str) -> str | None:
         """What the command of an operation that runs now says that it is at."""
-        output = self._outputs.get(operation)
-        try:
+        # It must not be closed meanwhile.
+        with self._lock:
+            output = self._outputs.get(operation)
             printed = b"" if output is None else os.pread(output.fileno(), _MOST_PRINTED, 0)
-        except ValueError:
-            return None  # it has ended meanwhile
         lines = printed.decode("utf-8", "replace").split("\n")[:-1]
         phases = [re.split(r"\s{2,}|\r", line.strip())[0] for line in lines]
         return next(filter(None, reversed(phases)), None)
@@ -156,7 +156,8 @@ class Steps:
                 try:
                     result = self._runner.run(command.argv, command.stdin, operation, output)
                 finally:
-                    del self._outputs[operation]
+                    with self._lock:
+                        del self._outputs[operation]
         else:
             result = self._runner.run(command.argv, command.stdin, operation)
         ok = result.exit_code == 0 or command.tolerated(result.stderr)

@@ -53,14 +53,15 @@ def test_one_that_gives_up_waiting_makes_room() -> None:
     assert admission.enter("c", makes=True)
 
 
-def test_there_is_a_bound_for_all() -> None:
+def test_one_may_be_too_many_beside_others() -> None:
     admission = Admission()
-    for number in range(64):
-        admission.enter(str(number), makes=False)
+    for name in "ab":
+        admission.enter(name, makes=False)
     with pytest.raises(TooMany) as caught:
-        admission.enter("more", makes=False)
-    assert caught.value.detail == "64 operations run already; try again later"
-    assert admission.active == 64
+        admission.enter("c", makes=False, most=2)
+    assert caught.value.detail == "2 operations run already; try again later"
+    assert not admission.enter("c", makes=False, most=3)
+    assert admission.active == 3
 
 
 def test_while_it_is_suspended_none_is_let_in() -> None:
