@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import BinaryIO
@@ -151,7 +150,8 @@ class Steps:
 
     def _outcome(self, operation: str, command: Command) -> Outcome:
         if command.argv[0] == "virt-install":
-            with tempfile.TemporaryFile() as output:
+            # In memory: the service may write to few folders.
+            with open(os.memfd_create("virt-install stdout"), "w+b") as output:
                 self._outputs[operation] = output
                 try:
                     result = self._runner.run(command.argv, command.stdin, operation, output)

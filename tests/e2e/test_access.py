@@ -67,7 +67,7 @@ def test_tokens(closed: Agent, tmp_path: Path) -> None:
     def ask(method: str, token: str = "", body: Any = None) -> Answer:
         return closed.request(method, f"/networks/{NAME}", body, bearer(token) if token else None)
 
-    closed.logged("holds no tokens, so nobody is let in")
+    closed.logged("holds no tokens, so every request is refused")
     assert closed.get("operations").status == 401
     assert closed.text("GET", "/health").status == 401
     full = agent_token(closed.config, "add", "ci")
