@@ -99,7 +99,7 @@ class Executor:
             except AgentError:
                 pass  # it is in the journal and in the log
             except Exception:
-                _log.exception("operation %s: unforeseen error", operation)
+                _log.exception("operation %s: unexpected error", operation)
             finally:
                 self._admission.leave(operation)
 

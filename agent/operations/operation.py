@@ -75,4 +75,4 @@ def error_json(error: BaseException) -> Mapping[str, Any]:
     """An error for the journal."""
     if isinstance(error, AgentError):
         return {"detail": error.detail, **error.facts()}
-    return {"detail": f"unforeseen: {error!r}"}
+    return {"detail": f"unexpected: {error!r}"}

@@ -363,7 +363,7 @@ def test_an_unforeseen_error_is_written_down(world: World) -> None:
     (found,) = world.journal.find()
     assert (found["status"], found["error"]) == (
         UNDONE,
-        {"detail": "unforeseen: ZeroDivisionError('odd')"},
+        {"detail": "unexpected: ZeroDivisionError('odd')"},
     )
     assert world.holder() is None
 
@@ -469,7 +469,7 @@ def test_a_submitted_change_that_fails_unforeseen(
     world.commands.raises(Command(("do", "one")), ZeroDivisionError("odd"))
     submit(world, CREATE)
     assert (world.status(), world.holder(), world.unsettled) == (UNDONE, None, [])
-    assert "operation one: unforeseen error" in caplog.messages
+    assert "operation one: unexpected error" in caplog.messages
 
 
 def test_a_submitted_change_that_cannot_be_planned(world: World) -> None:
