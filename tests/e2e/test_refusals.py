@@ -1,7 +1,4 @@
-"""Names that no host or network can have, and what HTTP refuses: nothing is changed by them.
-
-What bodies may hold is tried without a hypervisor.
-"""
+"""Names that no host or network can have, and what HTTP refuses; bodies are unit tests'."""
 
 from collections.abc import Iterator
 from typing import Any
