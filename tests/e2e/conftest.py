@@ -51,12 +51,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"{what:<10}{count:>6}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest tests, so that none of them is what all wait for in the end."""
-    longest = ("test_contract", "test_recovery", "test_kept_virsh")
-    items.sort(key=lambda item: item.path.stem not in longest)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def whole_stack() -> Iterator[None]:
     """A pool, a bridge, two networks; at the end nothing that is the tests' own is left."""

@@ -1,4 +1,7 @@
-"""Names that no host or network can have, and what HTTP refuses; bodies are unit tests'."""
+"""Names that no host or network can have, and what HTTP refuses: nothing is changed by them.
+
+What bodies may hold is tried without a hypervisor.
+"""
 
 from collections.abc import Iterator
 from typing import Any
