@@ -117,7 +117,8 @@ class Process:
         poll = select.poll()
         poll.register(self._stderr, select.POLLIN)
         told = b""
-        while end not in told:
+        # Not all of `end`: virsh may say in the middle of it that it has lost libvirt.
+        while f"{self._mark}-\n".encode() not in told:
             left = self.began + limit - time.monotonic()
             if left <= 0:
                 _log.warning("past its limit of %g s, killed: %s", limit, self.argv)

@@ -109,9 +109,13 @@ def main() -> None:
             plain(*command.split(" ", 1))
         return
     say("Welcome to virsh, the virtualization interactive terminal.\n\n")
-    last: list[str] = []
+    last, halved = list[str](), False
     for line in sys.stdin:
         say(f"{PROMPT}{line}")
+        if halved:
+            say("", f"error: {GONE}{line.split()[-1]}\n")
+            sys.exit(0)
+        halved = "halved" in line
         if "unparsable" in line:
             say("", "error: unknown command: 'unparsable'\n")
             continue

@@ -136,7 +136,7 @@ def test_the_environment_is_the_runner_s_and_keeps_virsh_to_itself(stage: Stage)
     "word",
     [
         *("die", "die-halfway", "rubbish", "again"),
-        *("disconnected", "reconnected", "cut-off", "unparsable"),
+        *("disconnected", "reconnected", "cut-off", "unparsable", "halved"),
     ],
 )
 def test_what_is_odd_is_thrown_away_and_asked_of_a_virsh_of_its_own(
