@@ -114,7 +114,7 @@ def main() -> None:
         say(f"{PROMPT}{line}")
         if halved:
             say("", f"error: {GONE}{line.split()[-1]}\n")
-            sys.exit(0)
+            continue
         halved = "halved" in line
         if "unparsable" in line:
             say("", "error: unknown command: 'unparsable'\n")
