@@ -26,7 +26,7 @@ _METHODS = frozenset(method.value for method in HTTPMethod)
 # virsh's own words, so that a state which no host is in is there as 0.
 _STATES = ("running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
 # Those whose first word says what they do. Of the others the name says it.
-_WITH_VERB = frozenset(("virsh", "ovs-vsctl", "ovs-appctl", "qemu-img"))
+_WITH_VERB = frozenset(("virsh", "ovs-vsctl", "ovs-appctl", "qemu-img", "prlimit"))
 _VERB = re.compile(r"[a-z][a-z-]{0,30}")
 
 
