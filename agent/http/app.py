@@ -41,12 +41,16 @@ def create_app(
     consoles: Consoles,
     access: AccessControl,
     metrics: Metrics,
+    places: Places,
+    changes: Changes,
     manual_folder: Path = MANUAL,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
     access: refuses requests before anything else is done with them. metrics: those that the
-    commands and operations are counted in. manual_folder: where the pages of the manual are.
+    commands and operations are counted in. places: what needs none is answered whatever hangs;
+    health and metrics have short limits of their own. manual_folder: where the pages of the manual
+    are.
     """
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     for middleware in (RequestLog(metrics), access, Head(), BodyLimit(config.body_bytes)):
@@ -55,9 +59,6 @@ def create_app(
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=json_line)
     problems.add_handlers(app)
 
-    # What needs none is answered whatever hangs; health and metrics have short limits of their own.
-    places = Places(config.threads)
-    changes = Changes(executor, journal, places, rest_codes=config.rest_codes)
     network = Network(networks, changes, places)
     app.add_route("/hosts", HostList(hosts, places))
     app.add_route("/hosts/{name}", Host(hosts, changes, places, config))

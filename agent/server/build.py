@@ -12,6 +12,8 @@ from agent.compute.networks import Networks
 from agent.config import Config
 from agent.http.app import create_app
 from agent.http.metrics import Metrics
+from agent.http.places import Places
+from agent.http.resources.changes import Changes
 from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
@@ -23,6 +25,7 @@ from agent.operations.journal import Journal
 from agent.operations.locks import Locks
 from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
+from agent.redfish.resources import add_redfish
 from agent.tools.run import Runner
 
 # The time limit of the commands of /health and /metrics, whose clients must hear of a daemon that
@@ -69,6 +72,8 @@ def build(config: Config) -> Agent:
     executor = Executor(steps, journal, locks, recovery.add, installs.wake, admission)
     consoles = Consoles(hypervisor, config)
     access = AccessControl(config)
+    places = Places(config.threads)
+    changes = Changes(executor, journal, places, rest_codes=config.rest_codes)
     quick = replace(config, virsh_seconds=_QUICK_SECONDS, ovs_vsctl_seconds=_QUICK_SECONDS)
     app = create_app(
         config,
@@ -81,7 +86,10 @@ def build(config: Config) -> Agent:
         consoles,
         access,
         metrics,
+        places,
+        changes,
     )
+    add_redfish(app, hosts, changes, places, config)
     return Agent(
         *(app, runner, admission, executor, recovery, installs, consoles, journal, virt_type),
         *(kept_virsh, access),

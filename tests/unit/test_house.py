@@ -11,6 +11,7 @@ FLOORS = (
     ("__main__",),
     ("cli",),
     ("server",),
+    ("redfish",),
     ("http",),
     ("access", "compute"),
     ("operations",),

@@ -21,6 +21,7 @@ def test_the_routes_are_the_documented_ones(agent: Agent) -> None:
     found = {
         route.path: {method.method for method in route.methods if not method.internal}
         for route in routes
+        if not route.path.startswith("/redfish")
     }
     assert found == {
         "/hosts": {"GET"},

@@ -14,6 +14,8 @@ from agent.compute.networks import Networks
 from agent.config import Config
 from agent.http.app import MANUAL, create_app
 from agent.http.metrics import Metrics
+from agent.http.places import Places
+from agent.http.resources.changes import Changes
 from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
@@ -22,6 +24,7 @@ from agent.operations.journal import Journal
 from agent.operations.locks import Locks
 from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
+from agent.redfish.resources import add_redfish
 from agent.tools.run import Runner
 
 from .contract import see_that_it_conforms
@@ -67,9 +70,12 @@ class Agent:
         self.executor = Executor(
             steps, self.journal, self.locks, self.unsettled.append, lambda: None
         )
+        places = Places(config.threads)
+        changes = Changes(self.executor, self.journal, places, rest_codes=config.rest_codes)
+        hosts = Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1))
         app = create_app(
             config,
-            Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1)),
+            hosts,
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
             self.executor,
             self.journal,
@@ -77,8 +83,11 @@ class Agent:
             Consoles(hypervisor, CONFIG),
             AccessControl(config),
             metrics,
+            places,
+            changes,
             manual_folder=manual,
         )
+        add_redfish(app, hosts, changes, places, config)
         self.app = app
         self._client = falcon.testing.TestClient(app)
 
@@ -89,12 +98,12 @@ class Agent:
         return answer
 
     def routes(self) -> set[tuple[str, str]]:
-        """The method and the path of all that is served."""
+        """The method and the path of all that is served, but for Redfish's."""
         return {
             (method.method, route.path)
             for route in falcon.inspect.inspect_app(self.app).routes
             for method in route.methods
-            if not method.internal
+            if not method.internal and not route.path.startswith("/redfish")
         }
 
     def reads(self, *reads: Read) -> None:

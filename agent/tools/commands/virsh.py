@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from agent.tools.command import Command
 
-# The namespace of what the agent notes in a domain's metadata.
+# The namespaces of what the agent notes in a domain's metadata.
 MEDIA_URI = "urn:staging-agent:media"
+BOOT_URI = "urn:staging-agent:boot"
 # virsh's exit code is 1 for every failure, so these tell that there was nothing left to do.
 # A domain that was not there, and one that went while it was looked at.
 NO_DOMAIN = ("failed to get domain", "Domain not found")
@@ -78,6 +79,10 @@ class Virsh:
     def reboot(self, domain: str) -> Command:
         """Ask a domain to start anew (ACPI); whether it heeds that is up to it."""
         return self._command("reboot", f"--domain={domain}", "--mode=acpi")
+
+    def inject_nmi(self, domain: str) -> Command:
+        """Send a domain a non-maskable interrupt."""
+        return self._command("inject-nmi", f"--domain={domain}")
 
     def reset(self, domain: str) -> Command:
         """Start a domain anew at once, as by its reset button."""
@@ -159,6 +164,25 @@ class Virsh:
         """Take that note out of the definition; there may be none."""
         return self._command(
             *("metadata", f"--domain={domain}", f"--uri={MEDIA_URI}", "--remove", "--config"),
+            tolerates=NO_DOMAIN,
+        )
+
+    def note_boot(self, domain: str, enabled: str, target: str, before: str) -> Command:
+        """Note in the kept definition of a domain what it is to boot from other than usual.
+
+        before: what it booted from until then, in order, in words with spaces between them.
+        """
+        given = {"enabled": enabled, "target": target, "before": before}
+        noted = " ".join(f"{name}={quoteattr(value)}" for name, value in given.items())
+        return self._command(
+            *("metadata", f"--domain={domain}", f"--uri={BOOT_URI}", "--key=boot"),
+            *(f"--set=<override {noted}/>", "--config"),
+        )
+
+    def forget_boot(self, domain: str) -> Command:
+        """Take that note out of the definition; there may be none."""
+        return self._command(
+            *("metadata", f"--domain={domain}", f"--uri={BOOT_URI}", "--remove", "--config"),
             tolerates=NO_DOMAIN,
         )
 
