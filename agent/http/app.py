@@ -20,8 +20,10 @@ from agent.http.resources.health import Health
 from agent.http.resources.hosts import Host, HostList, Power
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
+from agent.http.resources.screen import Screen, Usage
 from agent.http.shared_reads import SharedRead
 from agent.hypervisor.consoles import Consoles
+from agent.hypervisor.screens import Screens
 from agent.networks import Networks
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
@@ -38,6 +40,7 @@ def create_app(
     journal: Journal,
     health: Health,
     consoles: Consoles,
+    screens: Screens,
     access: AccessControl,
     metrics: Metrics,
     manual_folder: Path = MANUAL,
@@ -64,6 +67,8 @@ def create_app(
     for verb in VERBS:
         app.add_route(f"/hosts/{{name}}/{verb}", Power(verb, hosts, changes))
     app.add_route("/hosts/{name}/console", Console(consoles, places))
+    app.add_route("/hosts/{name}/screen", Screen(screens, places))
+    app.add_route("/hosts/{name}/usage", Usage(hosts, places))
     app.add_route("/networks", NetworkList(networks, places))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))
@@ -76,7 +81,7 @@ def create_app(
     app.add_route("/docs/{page}", docs)
     metrics.watch(
         # However many scrapes there are at the same time, they do not take all the threads.
-        SharedRead(health.host_states, places),
+        SharedRead(health.host_figures, places),
         lambda: executor.active,
         lambda: len(health.unsettled()),
         lambda: len(journal.installs()),

@@ -16,6 +16,7 @@ from agent.http.metrics import Metrics
 from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
+from agent.hypervisor.screens import Screens
 from agent.networks import Networks
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
@@ -75,6 +76,7 @@ class Agent:
             self.journal,
             Health(hypervisor, self.journal, self.recovery),
             Consoles(hypervisor, CONFIG),
+            Screens(hypervisor, runner, CONFIG),
             AccessControl(config),
             metrics,
             manual_folder=manual,
@@ -103,7 +105,12 @@ class Agent:
         self.fp.register(batch_argv(reads), stdout=stdout, stderr=stderr)
 
     def runs(
-        self, *argv: str, stdout: str = "", stderr: str = "", returncode: int = 0, **more: Any
+        self,
+        *argv: str,
+        stdout: str | bytes = "",
+        stderr: str = "",
+        returncode: int = 0,
+        **more: Any,
     ) -> Any:
         """Expect a command; answers what records its calls."""
         return self.fp.register(
@@ -143,6 +150,8 @@ def see_invalid(answer: falcon.testing.Result, *errors: tuple[str, str]) -> None
 LIST = Read("list --all --uuid --name", virsh("list"))
 EMPTY_LIST = Read("list --all --uuid --name", virsh("empty-list"))
 STATES = Read("domstats --state", virsh("domstats-state"))
+COUNTERS = "--cpu-total --balloon --interface --block"
+ACTIVE = Read(f"domstats --list-active --nowait {COUNTERS}", virsh("domstats-active"))
 NET_UUIDS = Read("net-list --all --uuid", virsh("net-list-uuid"))
 NET_ALL = Read("net-list --all --name", virsh("net-list-all"))
 NET_ACTIVE = Read("net-list --name", virsh("net-list-active"))

@@ -13,6 +13,7 @@ NO_NETWORK = "Network not found"
 NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
 DOMAIN_ON = "Domain is already active"
+NO_SCREEN = "no screens to take screenshot from"
 NETWORK_OFF = "is not active"
 NETWORK_ON = "network is already active"
 
@@ -76,6 +77,16 @@ class Virsh:
     def domstate(self, domain: str) -> Command:
         """Say a domain's state; fails when there is no such domain."""
         return self._command("domstate", f"--domain={domain}")
+
+    def screenshot(self, domain: str) -> Command:
+        """Print a picture of a domain's screen; fails when it is off."""
+        # Not quiet it would say so in the midst of it. A pipe or a file in memory, too, is opened.
+        return Command(
+            (
+                *("virsh", f"--connect={self.connect}", "--quiet"),
+                *("screenshot", f"--domain={domain}", "--file=/dev/stdout"),
+            )
+        )
 
     def destroy(self, domain: str) -> Command:
         """Stop a domain at once; it may be off, or gone, already."""
