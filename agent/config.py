@@ -19,6 +19,8 @@ UNIX = "unix:"
 _MOST_UNIX_BYTES = len(UNIX) + 107
 
 T = TypeVar("T")
+# With the memory of a host to write or read.
+_OF_SNAPSHOTS = ("virsh snapshot-create-as", "virsh snapshot-revert", "virsh snapshot-delete")
 # Whether a value is valid, and what is said of one that is not.
 Rule = tuple[Callable[[Any], object], str]
 
@@ -114,6 +116,9 @@ class Config:
     machine: str = _text("q35", _FOR_VIRT_INSTALL)
     console_followers: int = _number(32)
     console_dir: str = _text("/var/log/libvirt/qemu", _ABSOLUTE, _FOR_VIRT_INSTALL)
+    after_install: str = _choice("start", "off")
+    rest_codes: bool = False
+    media_gb: int = _number(16)
     # libvirtd accepts 20 unauthenticated connections at a time, and has 20 workers.
     warm_virsh: int = _number(2, least=0, most=16)
     # Of each of these limits of one new host, 0 means that there is none.
@@ -124,6 +129,8 @@ class Config:
     host_total_gb: int = _number(0, least=0)
     virsh_seconds: float = _number(60.0)
     virt_install_seconds: float = _number(600.0)
+    media_seconds: float = _number(3600.0)
+    snapshot_seconds: float = _number(600.0)
     # ovs-vsctl counts whole seconds.
     ovs_vsctl_seconds: float = _number(10.0, least=1)
     log_format: str = _choice("text", "json")
@@ -154,10 +161,13 @@ class Config:
         return host.removeprefix("[").removesuffix("]"), int(port)
 
     def limits(self) -> dict[str, float]:
-        """Return how many seconds a command of each tool may take, for the runner."""
+        """Return how many seconds commands may take, for the runner."""
         return {
             "virsh": self.virsh_seconds,
             "virt-install": self.virt_install_seconds,
+            "prlimit curl": self.media_seconds,
+            "virsh vol-upload": self.media_seconds,
+            **dict.fromkeys(_OF_SNAPSHOTS, self.snapshot_seconds),
             # ovs-vsctl ends itself at its own --timeout; this is for when it does not.
             "ovs-vsctl": self.ovs_vsctl_seconds + 5,
             "": self.virsh_seconds,

@@ -140,6 +140,23 @@ class BadLocation(CommandFailed):
     why = "cannot install from location"
 
 
+class ImageUnavailable(CommandFailed):
+    """An image could not be fetched, or is larger than it may be."""
+
+    def __init__(self, argv: Sequence[str], exit_code: int | None, stderr: str) -> None:
+        self.why = f"cannot fetch {argv[-1]}"
+        if exit_code in (_CURL_TOO_LARGE, -signal.SIGXFSZ):
+            stderr = f"{stderr}\nit is larger than the setting media_gb allows"
+        super().__init__(argv, exit_code, stderr)
+        self.detail = self.detail.removeprefix(f"{argv[0]} ")
+
+
+class StateChanged(CommandFailed):
+    """The command found a host or its snapshots changed since the plan was made."""
+
+    why = "found something that changed meanwhile"
+
+
 class DomainGone(CommandFailed):
     """The domain that the command is about is not there any more."""
 
@@ -196,6 +213,8 @@ class Interrupted(CommandFailed):
     why = "was killed because the agent is stopping"
 
 
+# Its exit codes for more than --max-filesize, and for what it could not write.
+_CURL_TOO_LARGE, _CURL_WRITE = 63, 23
 _REACH = re.compile(
     r"failed to connect to the hypervisor|Failed to connect socket|End of file while reading data"
     r"|Cannot recv data|Cannot write data|client socket is closed|connection (was )?closed"
@@ -241,6 +260,11 @@ def _kind(argv: Sequence[str], exit_code: int, stderr: str) -> type[CommandFaile
         return NameTaken
     if _ROOM.search(stderr):
         return NoRoom
+    if exit_code == 0:
+        # It has not printed what it should.
+        return StateChanged if argv[0] == "virsh" else ImageUnavailable
+    if "curl" in argv[:3]:
+        return NoRoom if exit_code == _CURL_WRITE else ImageUnavailable
     if argv[0] == "virt-install":
         located = any(word.startswith("--location") for word in argv)
         # libosinfo crashes on some locations (seen in virt-install 4.1 with libsoup 3).

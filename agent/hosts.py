@@ -1,20 +1,28 @@
 """Hosts: what is shown of them, and the changes that make and remove them."""
 
 import uuid as uuids
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.config import Config
-from agent.errors import InvalidOutput, JournalFailed, WrongState
+from agent.errors import InvalidOutput, JournalFailed, NotFound, WrongState
 from agent.hypervisor.facts import DomainDetails
 from agent.hypervisor.hypervisor import Hypervisor, no_host
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim
 from agent.operations.operation import DONE, RUNNING, WAITING, Change
 from agent.plans import hosts as host_plans
+from agent.plans import media as media_plans
 from agent.plans import power as power_plans
-from agent.plans.disks import disks_to_delete, images_of_unknown_backing, pool_volume
+from agent.plans import snapshots as snapshot_plans
+from agent.plans.disks import (
+    disks_to_delete,
+    images_of_unknown_backing,
+    media_drive,
+    pool_volume,
+)
 from agent.plans.hosts import HostRequest
+from agent.plans.installs import InstallRequest, install_again
 from agent.plans.plan import Plan
 from agent.tools.parsers import libvirt_xml
 
@@ -92,21 +100,122 @@ class Hosts:
 
     def power(self, name: str, verb: str) -> Change:
         """The change that a power verb is."""
-        return Change(
-            (Claim("host", name),),
-            lambda: self._power_plan(self._hypervisor.domain_uuid(name), verb),
-            lambda: self.show(name),
-        )
+        return self._change(name, lambda uuid: self._power_plan(uuid, verb))
 
     def _power_plan(self, uuid: str, verb: str) -> Plan:
         facts = self._hypervisor.power_facts(uuid)
         if facts is None:
             raise no_host(uuid)
-        if verb in power_plans.ENDS_INSTALLER and facts.definition.installs:
-            install = _install(self._install_of(uuid))
-            if install is not None and install["state"] == "running":
-                raise power_plans.would_end_installer(verb, facts)
+        ends = verb in power_plans.ENDS_INSTALLER and facts.definition.installs
+        if ends and self._is_installing(uuid):
+            raise power_plans.would_end_installer(verb, facts)
         return power_plans.power(verb, facts, self._config)
+
+    def set_boot(self, name: str, boot: Sequence[str]) -> Change:
+        """The change of what a host boots from, in order."""
+        return self._change(
+            name, lambda uuid: power_plans.set_boot(boot, self._details(uuid).kept, self._config)
+        )
+
+    def install(self, name: str, request: InstallRequest) -> Change:
+        """The change that installs a host again."""
+
+        def plan(uuid: str) -> Plan:
+            facts = self._hypervisor.power_facts(uuid)
+            if facts is None:
+                raise no_host(name)
+            return install_again(request, facts, self._config)
+
+        return self._change(name, plan)
+
+    def insert_media(self, name: str, url: str) -> Change:
+        """The change that fetches an image and puts it into a host's drive."""
+
+        def plan(uuid: str) -> Plan:
+            pool = self._hypervisor.pool_without_volumes()
+            return media_plans.insert(url, self._details(uuid), pool, self._config)
+
+        return self._change(name, plan)
+
+    def eject_media(self, name: str) -> Change:
+        """The change that takes the media out of a host's drive and deletes it."""
+
+        def plan(uuid: str) -> Plan:
+            return media_plans.eject(self._details(uuid), self._config)
+
+        return self._change(name, plan)
+
+    def snapshots(self, name: str) -> Sequence[dict[str, Any]]:
+        """The snapshots of a host: name, state, created; oldest first. Raises NotFound."""
+        uuid = self._hypervisor.domain_uuid(name)
+        return [_shown_snapshot(found) for found in self._hypervisor.snapshots(uuid)]
+
+    def snapshot(self, name: str, snapshot: str) -> dict[str, Any]:
+        """One snapshot of a host; raises NotFound."""
+        return _shown_snapshot(self._snapshot(self._hypervisor.domain_uuid(name), name, snapshot))
+
+    def make_snapshot(self, name: str, snapshot: str) -> Change:
+        """The change that makes a snapshot of a host."""
+
+        def plan(uuid: str) -> Plan:
+            self._see_no_install(name, uuid)
+            facts = self._hypervisor.snapshot_facts(uuid)
+            return snapshot_plans.create(snapshot, facts, self._config)
+
+        return self._change(name, plan, lambda: self.snapshot(name, snapshot))
+
+    def revert(self, name: str, snapshot: str) -> Change:
+        """The change that puts a host back to a snapshot."""
+
+        def plan(uuid: str) -> Plan:
+            found = self._snapshot(uuid, name, snapshot)
+            self._see_no_install(name, uuid)
+            facts = self._hypervisor.snapshot_facts(uuid)
+            return snapshot_plans.revert(found, facts, self._config)
+
+        return self._change(name, plan)
+
+    def delete_snapshot(self, name: str, snapshot: str) -> Change:
+        """The change that deletes a snapshot of a host."""
+
+        def plan(uuid: str) -> Plan:
+            self._snapshot(uuid, name, snapshot)
+            self._see_no_install(name, uuid)
+            facts = self._hypervisor.snapshot_facts(uuid)
+            return snapshot_plans.delete(snapshot, facts, self._config)
+
+        return self._change(name, plan, lambda: {"host": name, "name": snapshot})
+
+    def _change(
+        self, name: str, plan: Callable[[str], Plan], answer: Callable[[], Any] | None = None
+    ) -> Change:
+        """A change of the host of that name. plan: from its UUID. answer: by default the host."""
+        return Change(
+            (Claim("host", name),),
+            lambda: plan(self._hypervisor.domain_uuid(name)),
+            answer or (lambda: self.show(name)),
+        )
+
+    def _details(self, uuid: str) -> DomainDetails:
+        details = self._hypervisor.domain(uuid)
+        if details is None:
+            raise no_host(uuid)
+        return details
+
+    def _snapshot(self, uuid: str, name: str, snapshot: str) -> libvirt_xml.Snapshot:
+        for found in self._hypervisor.snapshots(uuid):
+            if found.name == snapshot:
+                return found
+        raise NotFound(f"host {name!r} has no snapshot {snapshot!r}")
+
+    def _is_installing(self, uuid: str) -> bool:
+        install = _install(self._install_of(uuid))
+        return install is not None and install["state"] == "running"
+
+    def _see_no_install(self, name: str, uuid: str) -> None:
+        """Raise WrongState while a host is being installed."""
+        if self._is_installing(uuid):
+            raise WrongState(f"host {name!r} is being installed; snapshots have to wait for that")
 
     def _install_of(self, uuid: str) -> dict[str, Any] | None:
         try:
@@ -123,11 +232,14 @@ class Hosts:
                 request, facts, self._config, self._new_uuid(), self._virt_type()
             )
 
-        networks = sorted(set(request.networks))
+        networks = sorted({card.network for card in request.networks})
+        # Derived ones differ by the hosts' names.
+        macs = sorted({card.mac for card in request.networks if card.mac is not None})
         return Change(
             claims=(
                 Claim("host", request.name),
                 *(Claim("network", name, shared=True) for name in networks),
+                *(Claim("mac", mac) for mac in macs),
             ),
             plan=plan,
             answer=lambda: self.show(request.name),
@@ -178,6 +290,8 @@ def _shown(
         "autostart": details.autostart,
         "disks": [_shown_disk(disk, details) for disk in definition.disks if disk.device == "disk"],
         "interfaces": [_shown_interface(card, networks) for card in definition.interfaces],
+        "boot": list(details.kept.boot),
+        "media": None if media_drive(details.kept) is None else {"image": details.kept.media},
         "install": install,
     }
 
@@ -198,13 +312,19 @@ def _shown_interface(
     card: libvirt_xml.Interface, networks: dict[str, libvirt_xml.Network]
 ) -> dict[str, Any]:
     network = networks.get(card.network or "")
+    vlan = card.vlan or (network.vlan if network is not None else None)
     return {
         "mac": card.mac,
         "network": card.network,
         "bridge": card.bridge or (network.bridge if network is not None else None),
-        "vlan": card.vlan or (network.vlan if network is not None else None),
+        "vlan": None if vlan is None else vlan.untagged,
+        "trunk": None if vlan is None or vlan.tagged is None else list(vlan.tagged),
         "port": card.port,
     }
+
+
+def _shown_snapshot(snapshot: libvirt_xml.Snapshot) -> dict[str, Any]:
+    return {"name": snapshot.name, "state": snapshot.state, "created": snapshot.created}
 
 
 def _install(found: dict[str, Any] | None) -> dict[str, Any] | None:

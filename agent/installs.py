@@ -1,9 +1,10 @@
 """Follows installs to their end: starts a host from its disk once its installer has ended.
 
 virt-install boots a form of the domain that ends when the installer reboots, and nobody starts
-the domain again. The journal knows each install by its domain's UUID; looking at the domains once
-a second tells what each needs. It costs one read while there are installs, whatever became
-meanwhile of the agent or of libvirt, and nothing while there are none.
+the domain again. The journal knows each install by its domain's UUID, and whether the host is to
+stay off then; looking at the domains once a second tells what each needs. It costs one read while
+there are installs, whatever became meanwhile of the agent or of libvirt, and nothing while there
+are none.
 """
 
 import logging
@@ -36,17 +37,18 @@ class Next(Enum):
     FAIL = "fail"
 
 
-def decide(look: InstallLook | None) -> tuple[Next, str]:
+def decide(look: InstallLook | None, after_install: str = "start") -> tuple[Next, str]:
     """What an install needs next, and why it failed where it has.
 
-    look: how its domain is, None when there is none.
+    look: how its domain is, None when there is none. after_install: "start" it, or leave it "off".
     """
     if look is None:
         return Next.FAIL, "the host was deleted while its installer ran"
+    ended = Next.START if after_install == "start" else Next.DONE
     if look.state == "shut off":
         match look.reason:
             case "shutdown":
-                return Next.START, ""
+                return ended, ""
             case "saved":
                 # A person put it aside; the installer goes on when they start it again.
                 return Next.WAIT, ""
@@ -55,7 +57,7 @@ def decide(look: InstallLook | None) -> tuple[Next, str]:
             case "unknown":
                 # It ended while libvirt was not there to see why. An installer ends a host
                 # more often than anything else does.
-                return Next.START, ""
+                return ended, ""
         return Next.FAIL, f"the host ended with its installer: {look.reason}"
     if look.state == "crashed":
         return Next.FAIL, f"the host crashed with its installer: {look.reason}"
@@ -150,7 +152,7 @@ class Installs:
 
     def _proceed(self, install: dict[str, Any], look: InstallLook | None) -> bool:
         """Do what an install needs next; returns whether it has ended."""
-        needs, why = decide(look)
+        needs, why = decide(look, install["after_install"])
         try:
             match needs:
                 case Next.WAIT:

@@ -42,7 +42,8 @@ class Networks:
             **rows[0]._asdict(),
             "id": network.uuid,
             "bridge": network.bridge,
-            "vlan": network.vlan,
+            "vlan": network.vlan.untagged,
+            "trunk": None if network.vlan.tagged is None else list(network.vlan.tagged),
             "ports": self._hypervisor.networks.hosts(network.uuid),
         }
 

@@ -95,7 +95,7 @@ def _run(runner: TerminalRunner, command: Command) -> bool:
     except AgentError as error:
         print(error.detail, flush=True)
         return False
-    return result.exit_code == 0 or command.tolerated(result.stderr)
+    return command.succeeded(result)
 
 
 def _agrees(question: str, *, default: bool) -> bool:

@@ -17,10 +17,11 @@ from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
 from agent.http.resources.documentation import Docs, OpenApi
 from agent.http.resources.health import Health
-from agent.http.resources.hosts import Host, HostList, Power
+from agent.http.resources.hosts import BootOrder, Host, HostList, Install, Media, Power
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
 from agent.http.resources.screen import Screen, Usage
+from agent.http.resources.snapshots import Revert, Snapshot, SnapshotList
 from agent.http.shared_reads import SharedRead
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.screens import Screens
@@ -59,13 +60,19 @@ def create_app(
 
     # What needs none is answered whatever hangs; health and metrics have short limits of their own.
     places = Places(config.threads)
-    changes = Changes(executor, journal, places)
+    changes = Changes(executor, journal, places, rest_codes=config.rest_codes)
     network = Network(networks, changes, places)
     app.add_route("/hosts", HostList(hosts, places))
     app.add_route("/hosts/{name}", Host(hosts, changes, places, config))
     app.add_route("/hosts/{name}/networks/{network}", network)
     for verb in VERBS:
         app.add_route(f"/hosts/{{name}}/{verb}", Power(verb, hosts, changes))
+    app.add_route("/hosts/{name}/boot", BootOrder(hosts, changes))
+    app.add_route("/hosts/{name}/install", Install(hosts, changes, config))
+    app.add_route("/hosts/{name}/media", Media(hosts, changes))
+    app.add_route("/hosts/{name}/snapshots", SnapshotList(hosts, places))
+    app.add_route("/hosts/{name}/snapshots/{snapshot}", Snapshot(hosts, changes, places))
+    app.add_route("/hosts/{name}/snapshots/{snapshot}/revert", Revert(hosts, changes))
     app.add_route("/hosts/{name}/console", Console(consoles, places))
     app.add_route("/hosts/{name}/screen", Screen(screens, places))
     app.add_route("/hosts/{name}/usage", Usage(hosts, places))

@@ -15,6 +15,7 @@ _log = logging.getLogger("agent.http")
 _STATUS: dict[type[errors.AgentError], int] = {
     errors.InvalidRequest: 400,
     errors.BadLocation: 400,
+    errors.ImageUnavailable: 400,
     errors.NotFound: 404,
     errors.DomainGone: 404,
     errors.AlreadyExists: 409,
@@ -22,6 +23,7 @@ _STATUS: dict[type[errors.AgentError], int] = {
     errors.InUse: 409,
     errors.Busy: 409,
     errors.WrongState: 409,
+    errors.StateChanged: 409,
     errors.Interrupted: 503,
     errors.JournalFailed: 503,
     errors.OutOfReach: 503,

@@ -29,12 +29,14 @@ class PoolFacts:
 class DomainDetails:
     """A domain with all that is shown of it.
 
+    definition: the running one where it runs; kept: the one that its next start is from.
     capacities: bytes by target. pool: the agent's, without its volumes, None when it is off.
     """
 
     state: str
     autostart: bool
     definition: libvirt_xml.Domain
+    kept: libvirt_xml.Domain
     capacities: dict[str, int]
     pool: PoolFacts | None
 
@@ -71,6 +73,21 @@ class PowerFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotFacts:
+    """What a change of a domain's snapshots has to know.
+
+    definition, networks, stale_ports: as of PowerFacts. names: of its snapshots, in virsh's
+    order. pool: the agent's, without its volumes.
+    """
+
+    definition: libvirt_xml.Domain
+    networks: Mapping[str, libvirt_xml.Network]
+    stale_ports: Sequence[str]
+    names: Sequence[str]
+    pool: PoolFacts
+
+
+@dataclass(frozen=True, slots=True)
 class InstallLook:
     """How a domain that is being installed is.
 
@@ -95,11 +112,12 @@ class NetworkRow(NamedTuple):
 class NewHostFacts:
     """What a new host's plan has to know.
 
-    domains: the names of all. active_networks: the names of those that run.
-    memory_mib: the hypervisor's own.
+    domains: the names of all; macs: those of their cards. active_networks: the names of those that
+    run. memory_mib: the hypervisor's own.
     """
 
     domains: frozenset[str]
+    macs: frozenset[str]
     networks: tuple[libvirt_xml.Network, ...]
     active_networks: frozenset[str]
     bridges: frozenset[str]

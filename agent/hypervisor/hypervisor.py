@@ -1,7 +1,7 @@
 """Reads the hypervisor: the facts that plans are built from and answers are made of."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from agent.config import Config
@@ -15,6 +15,7 @@ from agent.hypervisor.facts import (
     NewHostFacts,
     PoolFacts,
     PowerFacts,
+    SnapshotFacts,
 )
 from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.networks import NetworkReads
@@ -22,13 +23,14 @@ from agent.hypervisor.openvswitch import OpenVswitch
 from agent.hypervisor.reads import Reads, Reply
 from agent.tools.command import RunsCommands
 from agent.tools.commands import qemu_img
-from agent.tools.commands.virsh import NO_DOMAIN, NO_VOLUME
+from agent.tools.commands.virsh import NO_DOMAIN, NO_SNAPSHOT, NO_VOLUME
 from agent.tools.parsers import libvirt_xml
 from agent.tools.parsers import qemu_img as read_image
 from agent.tools.parsers import virsh as read
 
-# Every domain, running or not: its UUID and its name.
+# Every domain, running or not: its UUID and its name. And the UUIDs of those that run.
 _LIST = ("list", "--all", "--uuid", "--name")
+_RUNNING = ("list", "--uuid")
 _COUNTERS = ("--cpu-total", "--balloon", "--interface", "--block")
 
 
@@ -97,28 +99,28 @@ class Hypervisor:
     def domain(self, uuid: str) -> DomainDetails | None:
         """All that is shown of one domain, None when it is gone."""
         # dominfo takes as long as the others.
-        (info,), (xml, block, pool) = self._reads.together(
+        (info,), (xml, kept, block, pool) = self._reads.together(
             ([("dominfo", uuid)], list),
             (
                 [
                     ("dumpxml", uuid),
+                    ("dumpxml", "--inactive", uuid),
                     ("domstats", "--block", uuid),
                     ("pool-dumpxml", self._config.pool),
                 ],
                 list,
             ),
         )
-        if any(text in reply.stderr for text in NO_DOMAIN for reply in (info, xml, block)):
+        if any(text in reply.stderr for text in NO_DOMAIN for reply in (info, xml, kept, block)):
             return None
         told = read.key_values(info.text)
         return DomainDetails(
             state=told["State"],
             autostart=told["Autostart"] == "enable",
             definition=libvirt_xml.domain(xml.text),
+            kept=libvirt_xml.domain(kept.text),
             capacities=read.disk_capacities(block.stdout),
-            pool=None
-            if pool.stderr
-            else PoolFacts(self._config.pool, libvirt_xml.pool_path(pool.stdout), {}),
+            pool=None if pool.stderr else self._pool_facts(pool),
         )
 
     def usage(self, name: str) -> DomainUsage:
@@ -151,6 +153,39 @@ class Hypervisor:
         networks = {network.name: network for network in self.networks.definitions()}
         return PowerFacts(details.state, details.definition, networks, self.networks.stale_ports())
 
+    def snapshots(self, uuid: str) -> list[libvirt_xml.Snapshot]:
+        """The snapshots of a domain, oldest first; raises NotFound when it is gone."""
+        words = ("snapshot-dumpxml", uuid, "--snapshotname")
+        texts = self._reads.texts_unless(
+            (NO_SNAPSHOT, *NO_DOMAIN), ((*words, name) for name in self._snapshot_names(uuid))
+        )
+        found = [libvirt_xml.snapshot(text) for text in texts if text is not None]
+        return sorted(found, key=lambda snapshot: snapshot.created)
+
+    def snapshot_facts(self, uuid: str) -> SnapshotFacts:
+        """What a change of a domain's snapshots has to know; raises NotFound, PoolOff."""
+        facts = self.power_facts(uuid)
+        if facts is None:
+            raise no_host(uuid)
+        return SnapshotFacts(
+            definition=facts.definition,
+            networks=facts.networks,
+            stale_ports=facts.stale_ports,
+            names=self._snapshot_names(uuid),
+            pool=self.pool_without_volumes(),
+        )
+
+    def _snapshot_names(self, uuid: str) -> list[str]:
+        (reply,) = self._reads.batch(("snapshot-list", uuid, "--name"))
+        text = reply.text_unless(*NO_DOMAIN)
+        if text is None:
+            raise no_host(uuid)
+        return read.names(text)
+
+    def _pool_facts(self, reply: Reply) -> PoolFacts:
+        """The agent's pool without its volumes, from its `pool-dumpxml`."""
+        return PoolFacts(self._config.pool, libvirt_xml.pool_path(reply.text), {})
+
     def installs(self, uuids: Sequence[str]) -> dict[str, InstallLook]:
         """How domains that are being installed are, by UUID; those that are gone are missing."""
         state = ("domstate", "--reason")
@@ -172,16 +207,20 @@ class Hypervisor:
 
         Raises PoolOff when the agent's pool is off.
         """
-        domains, networks, active, pool, memory = self._reads.batch(
+        domains, running, networks, active, pool, memory = self._reads.batch(
             _LIST,
+            _RUNNING,
             ("net-list", "--all", "--uuid"),
             ("net-list", "--name"),
             ("pool-info", "--bytes", self._config.pool),
             ("nodememstats",),
         )
         self._pool_info(pool)
+        names = read.uuid_names(domains.text)
+        definitions = self._definitions(names, read.uuids(running.text))
         return NewHostFacts(
-            domains=frozenset(read.uuid_names(domains.text).values()),
+            domains=frozenset(names.values()),
+            macs=frozenset(mac for text in definitions for mac in libvirt_xml.macs(text)),
             networks=self.networks.defined(read.uuids(networks.text)),
             active_networks=frozenset(read.names(active.text)),
             bridges=frozenset(self.openvswitch.bridges()),
@@ -189,13 +228,26 @@ class Hypervisor:
         )
 
     def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
-        """Every definition of every domain: the one that runs and the one that is kept."""
-        found = read.uuid_names(self._reads.one(*_LIST))
-        kinds = (("dumpxml",), ("dumpxml", "--inactive"))
+        """Every definition of every domain: the one that is kept, and the one that runs."""
+        everything, running = self._reads.batch(_LIST, _RUNNING)
+        texts = self._definitions(read.uuid_names(everything.text), read.uuids(running.text))
+        return tuple(libvirt_xml.domain(text) for text in texts)
+
+    def _definitions(self, uuids: Iterable[str], running: Iterable[str]) -> Iterator[str]:
+        """The XML of each domain as it is kept, and as it runs; not of those that are gone."""
+        kept = (("dumpxml", "--inactive", uuid) for uuid in uuids)
         texts = self._reads.texts_unless(
-            NO_DOMAIN, ((*words, uuid) for uuid in found for words in kinds)
+            NO_DOMAIN, (*kept, *(("dumpxml", uuid) for uuid in running))
         )
-        return tuple(libvirt_xml.domain(text) for text in texts if text is not None)
+        return (text for text in texts if text is not None)
+
+    def pool_without_volumes(self) -> PoolFacts:
+        """The agent's pool: its name and its folder. Raises PoolOff when it is off."""
+        info, xml = self._reads.batch(
+            ("pool-info", "--bytes", self._config.pool), ("pool-dumpxml", self._config.pool)
+        )
+        self._pool_info(info)
+        return self._pool_facts(xml)
 
     def pool(self) -> PoolFacts:
         """The agent's pool with all its volumes; reads each of them."""

@@ -245,7 +245,7 @@ class KeptVirsh:
         # Once it is given back, somebody else may ask it something.
         argv, outcome = process.argv, "lost"
         try:
-            result = process.receive(self._runner.limit("virsh"))
+            result = process.receive(self._runner.limit(("virsh",)))
             if _DISCONNECTED.search(result.stderr) or _is_out_of_reach(result):
                 raise Unusable("virsh has lost libvirt")
             outcome = "ok"

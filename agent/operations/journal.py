@@ -225,11 +225,12 @@ class Journal:
         return [row["id"] for row in rows]
 
     def installs(self) -> list[dict[str, Any]]:
-        """The installs that have not ended: id, host, domain, status."""
+        """The installs that have not ended: id, host, domain, status, after_install."""
         with self._database.reading() as db:
             rows = db.execute(
-                "select id, host, domain, status from operations"
-                " where domain is not null and status in (?, ?) order by number",
+                "select id, host, domain, status,"
+                " coalesce(json_extract(plan, '$.install.after_install'), 'start') as after_install"
+                " from operations where domain is not null and status in (?, ?) order by number",
                 (WAITING, RUNNING),
             ).fetchall()
         return [dict(row) for row in rows]
@@ -279,12 +280,14 @@ class Journal:
 
     def _begin_install(self, db: sqlite3.Connection, operation: str) -> None:
         row = db.execute(
-            "select plan, request from operations where id = ?", (operation,)
+            # Not of an install itself, whose plan has it as well.
+            "select plan, request from operations where id = ? and domain is null",
+            (operation,),
         ).fetchone()
         install = Plan.from_json(json.loads(row["plan"])).install if row is not None else None
         if install is None:
             return
-        plan = Plan(f"finish the install of host {install.host}", (), leave=True)
+        plan = Plan(f"finish the install of host {install.host}", (), install, leave=True)
         db.execute(
             "insert into operations"
             " (id, does, host, request, plan, status, began, domain, location)"

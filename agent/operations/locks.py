@@ -12,7 +12,7 @@ from agent.errors import Busy
 class Claim:
     """A name that an operation needs to itself, or (shared) needs not to change.
 
-    kind: "host" or "network". A host's create shares the networks it attaches to, so
+    kind: "host", "network" or "mac". A host's create shares the networks it attaches to, so
     that none of them is deleted under it while other hosts may use it all the same.
     """
 

@@ -45,8 +45,8 @@ class Request:
 class Outcome:
     """How a command ended.
 
-    ok: it did what it was for, or found it done. error: why it did not end by itself, such
-    as its time limit.
+    ok: it did what it was for, or found it done. error: what its exit code does not say, such as
+    that it was killed at its time limit, or printed something else than is expected.
     """
 
     seconds: float

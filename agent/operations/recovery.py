@@ -123,7 +123,8 @@ class Recovery:
         claims = [Claim(kind, record[kind])]
         # The networks of a host that was being made must not go before it is settled.
         if kind == "host":
-            networks = set((record["request"]["body"] or {}).get("networks", ()))
+            cards = (record["request"]["body"] or {}).get("networks", ())
+            networks = {card if isinstance(card, str) else card["network"] for card in cards}
             claims += [Claim("network", name, shared=True) for name in sorted(networks)]
         try:
             self._locks.acquire(claims, record["id"])

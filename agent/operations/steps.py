@@ -1,5 +1,6 @@
 """Runs the steps of plans, each command written down before it begins and after it ended."""
 
+import contextlib
 import logging
 import os
 import re
@@ -26,8 +27,9 @@ class Steps:
         self._runner = runner
         self._journal = journal
         self._cut_off = threading.Event()
-        # What virt-install has printed so far, by operation: it alone says what it is at.
+        # What virt-install has printed so far, by operation, and what curl fetches into.
         self._outputs: dict[str, BinaryIO] = {}
+        self._fetched: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def cut_off(self) -> None:
@@ -36,7 +38,11 @@ class Steps:
         self._runner.interrupt()
 
     def phase(self, operation: str) -> str | None:
-        """What the command of an operation that runs now says that it is at."""
+        """What the command of an operation that runs now is at, None where it does not say."""
+        fetched = self._fetched.get(operation)
+        if fetched is not None:
+            with contextlib.suppress(OSError):
+                return f"fetched {os.stat(fetched).st_size / (1 << 20):.1f} MB"
         # It must not be closed meanwhile.
         with self._lock:
             output = self._outputs.get(operation)
@@ -135,7 +141,8 @@ class Steps:
             raise
         self._end(operation, number, outcome)
         if not outcome.ok:
-            raise command_failure(command.argv, outcome.exit_code or 0, outcome.stderr)
+            told = outcome.error or outcome.stderr
+            raise command_failure(command.argv, outcome.exit_code or 0, told)
 
     def _end(self, operation: str, number: int | None, outcome: Outcome) -> None:
         if number is None:
@@ -158,10 +165,19 @@ class Steps:
                 finally:
                     with self._lock:
                         del self._outputs[operation]
+        elif "--output" in command.argv:
+            self._fetched[operation] = command.argv[command.argv.index("--output") + 1]
+            try:
+                result = self._runner.run(command.argv, command.stdin, operation)
+            finally:
+                del self._fetched[operation]
         else:
             result = self._runner.run(command.argv, command.stdin, operation)
-        ok = result.exit_code == 0 or command.tolerated(result.stderr)
-        return Outcome(result.seconds, result.exit_code, ok, result.stdout, result.stderr)
+        ok = command.succeeded(result)
+        error = None
+        if not ok and result.exit_code == 0:
+            error = f"it printed {result.stdout.strip()!r}, not {command.expects!r}"
+        return Outcome(result.seconds, result.exit_code, ok, result.stdout, result.stderr, error)
 
 
 def was_killed(error: BaseException) -> bool:

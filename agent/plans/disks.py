@@ -27,8 +27,26 @@ def volume_name(host: str, uuid: str, index: int) -> str:
     volume is. The host's name is for people who list the pool, and is cut where the whole
     would pass the 255 bytes of a file's name.
     """
-    end = f".{uuid}.{index}.qcow2"
+    return _named(host, f".{uuid}.{index}.qcow2")
+
+
+def media_volume(host: str, uuid: str) -> str:
+    """The volume of the image that is put into a host's drive. uuid: the host's."""
+    return _named(host, f".{uuid}.media")
+
+
+def _named(host: str, end: str) -> str:
     return host[: _NAME_BYTES - len(end)] + end
+
+
+def is_media_of(host: libvirt_xml.Domain, disk: libvirt_xml.Disk) -> bool:
+    """Whether a disk is the drive that the agent has put media into."""
+    return disk.device == "cdrom" and (disk.path or "").endswith(f".{host.uuid}.media")
+
+
+def media_drive(host: libvirt_xml.Domain) -> libvirt_xml.Disk | None:
+    """The drive of a host that the agent has put media into, None without media."""
+    return next((disk for disk in host.disks if is_media_of(host, disk)), None)
 
 
 def pool_volume(disk: libvirt_xml.Disk, pool: PoolFacts) -> str | None:
@@ -66,9 +84,10 @@ def disks_to_delete(
 
     own, others: the definitions of the host and of all other domains. images: what images of
     the others are laid over, from those of `images_of_unknown_backing`.
-    Kept are removable media, images outside the pool, volumes named for no disk of this
-    host, and volumes that another domain, volume or image still needs. Told as kept, too, are
-    volumes of the host's naming that are none of its disks, such as those under a snapshot.
+    So does the media that was fetched for it. Kept are other removable media, images outside the
+    pool, volumes named for no disk of this host, and volumes that another domain, volume or image
+    still needs. Told as kept, too, are volumes of the host's naming that are none of its disks,
+    such as those under a snapshot.
     """
     host = own[0]
     found: dict[str, DeletedDisk] = {}
@@ -77,7 +96,7 @@ def disks_to_delete(
         label = volume or disk.path or disk.volume
         if label is None:
             continue  # an empty drive
-        kept = _why_kept(host, disk, volume, pool.name)
+        kept = None if is_media_of(host, disk) else why_not_own(host, disk, volume, pool.name)
         if kept is None and volume is not None:
             kept = _why_needed(volume, others, pool, images or {})
         found.setdefault(label, DeletedDisk(disk.target, label, kept))
@@ -97,7 +116,7 @@ def is_named_for(host: libvirt_xml.Domain, volume: str) -> bool:
     return re.fullmatch(f"{by_uuid}|{by_name}", volume) is not None
 
 
-def _why_kept(
+def why_not_own(
     host: libvirt_xml.Domain, disk: libvirt_xml.Disk, volume: str | None, pool: str
 ) -> str | None:
     """Why a disk is none that was made for the host, None when it is one."""

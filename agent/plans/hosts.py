@@ -7,41 +7,40 @@ from dataclasses import dataclass
 from agent.config import Config
 from agent.errors import AlreadyExists, FieldError, InvalidRequest
 from agent.hypervisor.facts import NewHostFacts
+from agent.plans import ports
+from agent.plans.cards import Card, macs
 from agent.plans.disks import DeletedDisk, volume_name
+from agent.plans.installs import InstallRequest, installer
 from agent.plans.plan import Install, Plan, Step
+from agent.plans.ports import port_name
 from agent.tools.commands.files import delete_console_log
-from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
+from agent.tools.commands.ovs_vsctl import OvsVsctl
 from agent.tools.commands.virsh import Virsh
-from agent.tools.commands.virt_install import Boot, Card, Disk, virt_install
+from agent.tools.commands.virt_install import Disk, Nic, virt_install
 from agent.tools.parsers import libvirt_xml
 
-# The serial port of a PC, which is the one that libvirt logs.
-_SERIAL_CONSOLE = "console=ttyS0"
+# Where libvirt keeps the definitions of domains, each as NAME.xml.
+_DEFINITIONS = "/etc/libvirt/qemu"
 
 
 @dataclass(frozen=True, slots=True)
 class HostRequest:
-    """A host that a client asks for. memory: in MiB. disks: sizes in GiB, sda first."""
+    """A host that a client asks for.
+
+    memory: in MiB. disks: sizes in GiB, sda first. networks: its cards. install: None for none.
+    boot: what it boots from, "disk", "network" or "cdrom" each, in order. start: whether it is
+    started, if it is not installed.
+    """
 
     name: str
     memory: int
     disks: tuple[int, ...]
-    networks: tuple[str, ...]
-    install: bool = False
-    location: str | None = None
-    cmdline: str = ""
-    console: bool = False
+    networks: tuple[Card, ...]
+    install: InstallRequest | None = None
     vcpus: int = 1
     autostart: bool = False
-
-
-def port_name(uuid: str, index: int) -> str:
-    """The access port of a host's card, at most 15 characters as the kernel wants it.
-
-    It is the host's own, and not libvirt's next free `vnetN`: a port that a crash left
-    behind can then never be taken for it, and its tag can be checked by name.
-    """
-    return f"h{uuid.replace('-', '')[:10]}-{index}"
+    boot: tuple[str, ...] = ("disk", "network")
+    start: bool = True
 
 
 def console_log(config: Config, uuid: str) -> str:
@@ -55,8 +54,8 @@ def create(
     """Plan a new host.
 
     uuid: of the domain that will be. virt_type: "kvm" or "qemu".
-    Raises AlreadyExists when its name is taken, InvalidRequest when the hypervisor has not what
-    it asks for.
+    Raises AlreadyExists when its name or a MAC is taken, InvalidRequest when the hypervisor has
+    not what it asks for.
     """
     if request.name in facts.domains:
         raise AlreadyExists(f"there is a host {request.name!r} already")
@@ -64,9 +63,20 @@ def create(
     virsh = Virsh(config.libvirt_uri)
     ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
     volumes = [volume_name(request.name, uuid, index) for index in range(len(request.disks))]
-    ports = [Port(port_name(uuid, index), network.vlan) for index, network in enumerate(networks)]
-    tagged = [port for port, network in zip(ports, networks, strict=True) if network.openvswitch]
+    nics = [
+        Nic(network.name, port_name(uuid, index), mac)
+        for index, (network, mac) in enumerate(
+            zip(networks, macs(request.name, request.networks, facts.macs), strict=True)
+        )
+    ]
+    tagged = [
+        ports.port(nic.port, network)
+        for nic, network in zip(nics, networks, strict=True)
+        if network.openvswitch
+    ]
     log = console_log(config, uuid)
+    install = request.install
+    does = "define and start" if request.start else "define"
     steps = [
         Step(
             does=f"make disk {volume} of {size} GiB",
@@ -77,7 +87,7 @@ def create(
     ]
     steps.append(
         Step(
-            does=f"define and start domain {request.name}",
+            does=f"{does} domain {request.name}",
             command=virt_install(
                 connect=config.libvirt_uri,
                 name=request.name,
@@ -88,11 +98,10 @@ def create(
                 machine=config.machine,
                 virt_type=virt_type,
                 disks=[Disk(config.pool, volume) for volume in volumes],
-                cards=[
-                    Card(network.name, port.name)
-                    for network, port in zip(networks, ports, strict=True)
-                ],
-                boot=_boot(request),
+                nics=nics,
+                boot=request.boot,
+                installer=None if install is None else installer(install),
+                start=request.start,
                 console_log=log,
             ),
             undo=(
@@ -103,15 +112,15 @@ def create(
             ),
         )
     )
-    if tagged:
-        steps.append(
-            Step(
-                does="see that each access port has its VLAN tag",
-                command=ovs.wait_until_tagged(tagged),
-            )
-        )
-    install = Install(request.name, uuid, request.location) if request.install else None
-    return Plan(f"create host {request.name}", tuple(steps), install, once=log)
+    if request.start:
+        steps += ports.proof(tagged, config)
+    follow = None
+    if install is not None:
+        after = install.after_install or config.after_install
+        follow = Install(request.name, uuid, install.location, after)
+    # One that was never started has no console log yet.
+    once = log if request.start else f"{_DEFINITIONS}/{request.name}.xml"
+    return Plan(f"create host {request.name}", tuple(steps), follow, once=once)
 
 
 def delete(
@@ -128,7 +137,7 @@ def delete(
     name, uuid = host.name, host.uuid
     virsh = Virsh(config.libvirt_uri)
     log = console_log(config, uuid)
-    ports = sorted(
+    own_ports = sorted(
         {
             interface.port
             for definition in definitions
@@ -148,9 +157,9 @@ def delete(
     steps += [
         Step(f"delete disk {volume}", virsh.vol_delete(config.pool, volume)) for volume in volumes
     ]
-    if ports:
+    if own_ports:
         ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
-        steps.append(Step("remove what is left of its access ports", ovs.del_ports(ports)))
+        steps.append(Step("remove what is left of its ports", ovs.del_ports(own_ports)))
     if any(definition.console_log == log for definition in definitions):
         steps.append(Step("delete its console log", delete_console_log(log)))
     steps.append(Step(f"undefine domain {name}", virsh.undefine(uuid)))
@@ -164,9 +173,9 @@ def _networks(request: HostRequest, facts: NewHostFacts) -> list[libvirt_xml.Net
         errors.append(FieldError("memory", f"the hypervisor has {facts.memory_mib} MB"))
     by_name = {network.name: network for network in facts.networks}
     found = []
-    for index, name in enumerate(request.networks):
-        network = by_name.get(name)
-        why = _why_unusable(name, network, facts)
+    for index, card in enumerate(request.networks):
+        network = by_name.get(card.network)
+        why = _why_unusable(card.network, network, facts)
         if why is not None:
             errors.append(FieldError(f"networks[{index}]", why))
         elif network is not None:
@@ -185,20 +194,7 @@ def _why_unusable(
         return f"network {name!r} is inactive; start it with: virsh net-start {network.uuid}"
     if network.openvswitch and network.bridge not in facts.bridges:
         return f"network {name!r} is on bridge {network.bridge!r}, which Open vSwitch has not"
-    if len(network.tags) > 1 or network.trunk:
-        return f"network {name!r} is a trunk of several VLANs, and hosts get access ports only"
     if re.search("[&<>\"']", name):
         # It escapes them twice in attributes of its XML (seen in 4.1).
         return f"network {name!r} has one of & < > \" ' in its name, which virt-install garbles"
     return None
-
-
-def _boot(request: HostRequest) -> Boot:
-    if not request.install:
-        return Boot()
-    if request.location is None:
-        return Boot(network_boot=True)
-    cmdline = request.cmdline
-    if request.console and not re.search(r"(^|\s)console=", cmdline):
-        cmdline = f"{cmdline} {_SERIAL_CONSOLE}".strip()
-    return Boot(location=request.location, cmdline=cmdline)

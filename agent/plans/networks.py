@@ -13,11 +13,16 @@ from agent.tools.parsers import libvirt_xml
 
 @dataclass(frozen=True, slots=True)
 class NetworkRequest:
-    """A network that a client asks for: access ports of a VLAN on an Open vSwitch bridge."""
+    """A network that a client asks for: ports of VLANs on an Open vSwitch bridge.
+
+    vlan: whose frames come without a tag, None for none. trunk: the VLANs that come tagged, empty
+    for access ports.
+    """
 
     name: str
     bridge: str
-    vlan: int
+    vlan: int | None
+    trunk: tuple[int, ...] = ()
 
 
 def create(
@@ -46,7 +51,7 @@ def create(
         f"create network {request.name}",
         (
             Step(
-                f"define network {request.name}: VLAN {request.vlan} on {request.bridge}",
+                f"define network {request.name}: {_vlans(request)} on {request.bridge}",
                 virsh.net_define(network_xml(request, uuid)),
                 (virsh.net_undefine(uuid),),
             ),
@@ -93,10 +98,20 @@ def network_xml(request: NetworkRequest, uuid: str) -> str:
     ElementTree.SubElement(root, "forward", mode="bridge")
     ElementTree.SubElement(root, "bridge", name=request.bridge)
     ElementTree.SubElement(root, "virtualport", type="openvswitch")
-    vlan = ElementTree.SubElement(root, "vlan")
-    ElementTree.SubElement(vlan, "tag", id=str(request.vlan))
+    vlan = ElementTree.SubElement(root, "vlan", {"trunk": "yes"} if request.trunk else {})
+    if request.vlan is not None:
+        native = {"nativeMode": "untagged"} if request.trunk else {}
+        ElementTree.SubElement(vlan, "tag", {"id": str(request.vlan), **native})
+    for tag in request.trunk:
+        ElementTree.SubElement(vlan, "tag", id=str(tag))
     ElementTree.indent(root)
     return ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _vlans(request: NetworkRequest) -> str:
+    tagged = f"VLANs {', '.join(map(str, request.trunk))} tagged" if request.trunk else ""
+    untagged = f"VLAN {request.vlan}" if request.vlan is not None else ""
+    return " and ".join(filter(None, (untagged, tagged)))
 
 
 def _some(hosts: Sequence[str]) -> str:

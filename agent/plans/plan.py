@@ -40,12 +40,14 @@ class Step:
 class Install:
     """What goes on after a plan: the installer in a new domain.
 
-    domain: its UUID. location: where the installer is from, None for a network boot.
+    domain: its UUID. location: where the installer is from, None for a network boot or media.
+    after_install: "start" the domain when the installer has ended, or leave it "off".
     """
 
     host: str
     domain: str
     location: str | None
+    after_install: str = "start"
 
 
 @dataclass(frozen=True, slots=True)

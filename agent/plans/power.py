@@ -1,11 +1,15 @@
-"""The plans that start and stop hosts. Pure: a verb and facts in, a plan out."""
+"""The plans that start and stop hosts, and set what they boot from. Pure: facts in, a plan out."""
+
+from collections.abc import Sequence
 
 from agent.config import Config
 from agent.errors import WrongState
 from agent.hypervisor.facts import PowerFacts
+from agent.plans import ports
 from agent.plans.plan import Plan, Step
-from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
+from agent.tools.commands import virt_xml
 from agent.tools.commands.virsh import Virsh
+from agent.tools.parsers import libvirt_xml
 
 # By verb: the states that it changes, and those that it finds as it should leave them.
 _STATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -59,34 +63,30 @@ def would_end_installer(verb: str, facts: PowerFacts) -> WrongState:
     )
 
 
+def set_boot(boot: Sequence[str], host: libvirt_xml.Domain, config: Config) -> Plan:
+    """Plan what a host boots from, from its next start on.
+
+    host: its definition that is kept. Raises WrongState for one whose devices have an order of
+    their own, which libvirt does not let be mixed.
+    """
+    if host.device_boot:
+        raise WrongState(
+            f"host {host.name!r} has a boot order of single devices, which goes first; take it out"
+            f" with: virsh edit {host.uuid}"
+        )
+    command = virt_xml.set_boot(config.libvirt_uri, host.uuid, boot)
+    step = Step(f"have domain {host.name} boot from {', '.join(boot)}", command)
+    return Plan(f"set what host {host.name} boots from", (step,), leave=True)
+
+
 def _start(facts: PowerFacts, virsh: Virsh, config: Config) -> list[Step]:
-    ovs = OvsVsctl(int(config.ovs_vsctl_seconds))
     definition = facts.definition
-    named = {card.port for card in definition.interfaces if card.port is not None}
-    # libvirt names the port of a card that has no name of its own after the first free vnetN,
-    # and a stale port of that name would keep its old tag.
-    stale = [port for port in facts.stale_ports if port in named or port.startswith("vnet")]
-    steps = []
-    if stale:
-        steps.append(Step("remove ports that a crash left behind", ovs.del_ports(stale)))
-    steps.append(
+    return [
+        *ports.without_stale(definition, facts.stale_ports, config),
         Step(
             f"start domain {definition.name}",
             virsh.start(definition.uuid),
             (virsh.destroy(definition.uuid),),
-        )
-    )
-    tagged = [
-        Port(card.port, network.vlan)
-        for card in definition.interfaces
-        if card.port is not None
-        and (network := facts.networks.get(card.network or "")) is not None
-        and network.openvswitch
-        and not network.trunk
-        and len(network.tags) <= 1
+        ),
+        *ports.proof(ports.of_domain(definition, facts.networks), config),
     ]
-    if tagged:
-        steps.append(
-            Step("see that each access port has its VLAN tag", ovs.wait_until_tagged(tagged))
-        )
-    return steps

@@ -36,6 +36,18 @@ unless_end
   return "$status"
 }
 """
+_EXPECT = r"""
+# expect TEXT COMMAND...: runs a command that has to print this text.
+expect() {
+  wanted=$1
+  shift
+  said=$("$@") || return
+  [ "$said" = "$wanted" ] || {
+    printf '%s\n' "it printed '$said', not '$wanted'" >&2
+    return 1
+  }
+}
+"""
 _ONCE = """
 # It is there as long as what this makes is, which must not be taken back.
 once={file}
@@ -101,6 +113,8 @@ def _parts(plan: Plan, comments: Sequence[str], first: int) -> Iterator[str]:
         yield _ONCE.format(file=shlex.quote(plan.once))
     if any(command.tolerates for command in commands):
         yield _UNLESS
+    if any(command.expects is not None for command in commands):
+        yield _EXPECT
     if undoes:
         yield f"\nbegan={first - 1}\n{''.join(_undo(numbered))}{_TRAP}"
     for number, step in numbered:
@@ -125,6 +139,8 @@ def _undo(numbered: Sequence[tuple[int, Step]]) -> Iterator[str]:
 def _line(command: Command, after: str = "") -> str:
     if command.tolerates:
         return command.shell(f"unless {shlex.join(command.tolerates)} -- ", after)
+    if command.expects is not None:
+        return command.shell(f"expect {shlex.quote(command.expects)} ", after)
     return command.shell(after=after)
 
 

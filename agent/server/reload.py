@@ -17,6 +17,8 @@ LIVE = (
     "journal_operations",
     "log_format",
     "log_level",
+    "media_seconds",
+    "snapshot_seconds",
     "stop_seconds",
     "virsh_seconds",
     "virt_install_seconds",

@@ -14,11 +14,14 @@ class Command:
     stdin: the text that the command reads, None for an empty standard input.
     tolerates: texts on stderr with which a failure means that there was nothing
         left to do, such as "domain is not running" for a command that stops one.
+    expects: what it prints when it has done its work, but for white space around that; None
+        where what it prints does not matter.
     """
 
     argv: tuple[str, ...]
     stdin: str | None = None
     tolerates: tuple[str, ...] = ()
+    expects: str | None = None
 
     def __str__(self) -> str:
         """The command as a line for a POSIX shell, a here-document for its stdin included."""
@@ -37,9 +40,11 @@ class Command:
             end += "_"
         return f"{line} <<'{end}'{after}\n{self.stdin}{end}"
 
-    def tolerated(self, stderr: str) -> bool:
-        """Whether a failure that said this means that there was nothing left to do."""
-        return any(text in stderr for text in self.tolerates)
+    def succeeded(self, result: "Result") -> bool:
+        """Whether the command that ended so did its work, or found it done."""
+        if result.exit_code != 0:
+            return any(text in result.stderr for text in self.tolerates)
+        return self.expects is None or result.stdout.strip() == self.expects
 
     def to_json(self) -> dict[str, Any]:
         """The command as plain values; `shell` is it as a line to paste."""
@@ -47,13 +52,15 @@ class Command:
             "argv": list(self.argv),
             "stdin": self.stdin,
             "tolerates": list(self.tolerates),
+            "expects": self.expects,
             "shell": str(self),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Command":
         """The command that `to_json` wrote."""
-        return cls(tuple(value["argv"]), value["stdin"], tuple(value["tolerates"]))
+        tolerates = tuple(value["tolerates"])
+        return cls(tuple(value["argv"]), value["stdin"], tolerates, value.get("expects"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ GRACE_SECONDS = 3.0
 class Runner:
     """Runs commands, each bounded in time and in a process group of its own.
 
-    limits: seconds that a command of each tool may take, by the tool's name; the empty
-        name is for every other tool.
+    limits: seconds that a command of each tool may take, by the tool's name, or by that and
+        what it does ("virsh vol-upload"); the empty name is for every other tool.
     on_end: called with the argv of each command that has ended, its seconds, and which of
         OUTCOMES came of it.
     """
@@ -66,7 +66,7 @@ class Runner:
         Raises ToolMissing when it cannot be started, CommandTimeout when it had to be
         killed at its time limit, Interrupted when `interrupt` killed it.
         """
-        limit = self.limit(argv[0])
+        limit = self.limit(argv)
         began = time.monotonic()
         interrupts = self._interrupts
         try:
@@ -176,9 +176,10 @@ class Runner:
         """Have commands that begin from now on bounded by other limits."""
         self._limits = dict(limits)
 
-    def limit(self, tool: str) -> float:
-        """The seconds that a command of a tool may take."""
-        return self._limits.get(tool, self._limits[""])
+    def limit(self, argv: Sequence[str]) -> float:
+        """The seconds that a command may take."""
+        names = (*(f"{argv[0]} {word}" for word in argv[1:3]), argv[0], "")
+        return next(self._limits[name] for name in names if name in self._limits)
 
     def interrupt(self) -> None:
         """Stop every command that runs now; each raises Interrupted where it was run."""

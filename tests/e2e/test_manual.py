@@ -40,6 +40,9 @@ IN_ANOTHER_TERMINAL = {
     "python3 -m http.server --bind 127.0.0.1 --directory /tmp/tree 8099": (
         "curl -s -o served http://127.0.0.1:8099/"
     ),
+    "python3 -m http.server --bind 127.0.0.1 --directory /tmp/images 8098": (
+        "curl -s -o served http://127.0.0.1:8098/"
+    ),
     "curl -sN -H 'Accept: text/plain' "
     "'http://127.0.0.1:8420/hosts/web.example.com/console?follow=true'": (
         "grep -q 'booted from disk' $out &&"
@@ -49,7 +52,7 @@ IN_ANOTHER_TERMINAL = {
         "grep -q 'delete host ns.example.com' $out"
     ),
 }
-NAMES = ("ns.example.com", "web.example.com", "vlan10", "vlan20", "management-network")
+NAMES = ("ns.example.com", "web.example.com", "vlan10", "vlan20", "management-network", "uplink")
 # An error of the agent is an error of curl; {files} are those of the test's agent.
 PRELUDE = """
 curl() {{ command curl --fail-with-body "$@"; }}
@@ -147,9 +150,11 @@ def test_every_command_of_a_page(
     start_agent(listen=f"unix:{tmp_path}/s")
     replacements = {
         "8099": str(_free_port()),
+        "8098": str(_free_port()),
         "http://127.0.0.1:8420": f"http://{agent.address}",
         "/run/staging-agent.sock": f"{tmp_path}/s",
         "/tmp/tree": f"{tmp_path}/tree",  # noqa: S108
+        "/tmp/images": f"{tmp_path}/images",  # noqa: S108
         "/etc/staging-agent.toml": str(agent.config),
         "/etc/staging-agent/agent.toml": str(agent.config),
         ".venv/bin/python -m agent": "agent",

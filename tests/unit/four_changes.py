@@ -21,8 +21,10 @@ from .web import (
     NET_ACTIVE,
     NET_UUIDS,
     NETWORKS,
+    NONE_RUNNING,
     POOL,
     POOL_XML,
+    RUNNING,
     Agent,
     definitions,
     uuid,
@@ -37,11 +39,17 @@ POOL_INFO = "pool-info --bytes fixture-pool"
 def expect_facts(agent: Agent, listed: Read = EMPTY_LIST) -> None:
     """The reads before a create."""
     pool = Read(POOL_INFO, virsh("pool-info"))
-    agent.reads(listed, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
+    some = listed is not EMPTY_LIST
+    running = RUNNING if some else NONE_RUNNING
+    agent.reads(listed, running, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
     agent.reads(*NETWORKS)
+    if some:
+        agent.reads(*definitions())
     agent.runs(*LIST_BR, stdout="fixbr0\n")
 
 
+# Derived from the host's name: SHA-256 of "fixture.example.com 0 0" and "fixture.example.com 1 0".
+MACS = ("02:25:8f:f4:ca:93", "02:95:07:7f:50:52")
 LOG = f"/var/log/libvirt/qemu/{uuid(1)}.console.log"
 
 
@@ -86,8 +94,8 @@ VIRT_INSTALL = (
     "--controller=type=scsi,model=virtio-scsi",
     disk(0),
     disk(1),
-    '--network=network="fixture: żółw",model=virtio,target.dev=h0000000000-0',
-    '--network=network="fixture-untagged",model=virtio,target.dev=h0000000000-1',
+    f'--network=network="fixture: żółw",mac={MACS[0]},model=virtio,target.dev=h0000000000-0',
+    f'--network=network="fixture-untagged",mac={MACS[1]},model=virtio,target.dev=h0000000000-1',
     "--graphics=vnc,listen=127.0.0.1",
     f'--serial=pty,log.file="{LOG}",log.append=on',
     "--noautoconsole",
@@ -96,7 +104,8 @@ VIRT_INSTALL = (
 )
 WAIT = (
     *("ovs-vsctl", "--timeout=10", "wait-until", "Port", "h0000000000-0", "tag=10"),
-    *("--", "wait-until", "Port", "h0000000000-1", "tag=[]"),
+    *("trunks=[]", "vlan_mode=[]"),
+    *("--", "wait-until", "Port", "h0000000000-1", "tag=[]", "trunks=[]", "vlan_mode=[]"),
 )
 
 
@@ -105,7 +114,7 @@ VOLUMES = ("fixture.example.com.0.qcow2", "fixture.example.com.1.qcow2", "overla
 
 def expect_delete_facts(agent: Agent) -> None:
     agent.reads(LIST)
-    agent.reads(LIST)
+    agent.reads(LIST, RUNNING)
     agent.reads(*definitions())
     rows = "".join(f" {name}   {POOL}/{name}\n" for name in VOLUMES)
     agent.reads(POOL_XML, Read("vol-list fixture-pool", f" Name   Path\n-----\n{rows}\n"))
@@ -189,7 +198,7 @@ CREATE_HOST = Case(
                 Command(VIRT_INSTALL),
                 (_STOP, _UNDEFINE, _DEL_PORTS, _DELETE_LOG),
             ),
-            Step("see that each access port has its VLAN tag", Command(WAIT)),
+            Step("see that each port has its VLANs", Command(WAIT)),
         ),
         once=LOG,
     ),
@@ -209,7 +218,7 @@ DELETE_HOST = Case(
             Step(f"stop domain {HOST}", _STOP),
             Step(f"delete disk {HOST}.0.qcow2", _delete_volume(f"{HOST}.0.qcow2")),
             Step(f"delete disk {HOST}.1.qcow2", _delete_volume(f"{HOST}.1.qcow2")),
-            Step("remove what is left of its access ports", _DEL_PORTS),
+            Step("remove what is left of its ports", _DEL_PORTS),
             Step("delete its console log", _DELETE_LOG),
             Step(f"undefine domain {HOST}", _UNDEFINE),
         ),

@@ -24,7 +24,7 @@ from agent.plans import networks as network_plans
 from agent.plans.disks import disks_to_delete
 from agent.plans.plan import Plan
 from agent.tools.command import Command
-from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network
+from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network, Vlan
 
 FOLDER = Path(__file__).parent.parent / "golden"
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
@@ -56,6 +56,7 @@ def plan(name: str) -> Plan:
 def _create_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
     found = NewHostFacts(
         domains=frozenset(facts.get("domains", ())),
+        macs=frozenset(facts.get("macs", ())),
         networks=tuple(_network(row) for row in facts["networks"]),
         active_networks=frozenset(facts["active_networks"]),
         bridges=frozenset(facts["bridges"]),
@@ -93,14 +94,19 @@ _BUILD = {
 
 
 def _network(row: dict[str, Any]) -> Network:
-    values = {
+    values: dict[str, Any] = {
         "uuid": "0a11c0de-0000-4000-8000-000000000010",
         "bridge": "br0",
         "openvswitch": True,
-        "trunk": False,
         **row,
     }
-    return Network(**{**values, "tags": tuple(values.get("tags", (10,)))})
+    vlan = Vlan(
+        tuple(values.pop("tags", (10,))),
+        values.pop("trunk", False),
+        values.pop("native", None),
+        values.pop("native_mode", None),
+    )
+    return Network(**values, vlan=vlan)
 
 
 def _domain(row: dict[str, Any]) -> Domain:
@@ -119,6 +125,9 @@ def _domain(row: dict[str, Any]) -> Domain:
         vcpus=1,
         kernel=False,
         on_reboot="restart",
+        boot=("disk", "network"),
+        device_boot=row.get("device_boot", False),
+        media=row.get("media"),
         disks=tuple(Disk(**{**disk, "backing": tuple(disk.get("backing", ()))}) for disk in disks),
         interfaces=tuple(Interface(**card) for card in cards),
         console_log=row.get("console_log"),
@@ -142,4 +151,6 @@ def _shown_command(command: Command) -> dict[str, Any]:
         row["stdin"] = command.stdin
     if command.tolerates:
         row["tolerates"] = list(command.tolerates)
+    if command.expects is not None:
+        row["expects"] = command.expects
     return row

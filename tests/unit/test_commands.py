@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.tools.command import Command
 from agent.tools.commands.virsh import Virsh
-from agent.tools.commands.virt_install import Boot, Card, Disk, quoted, virt_install
+from agent.tools.commands.virt_install import Disk, Installer, Nic, quoted, virt_install
 
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
@@ -81,8 +81,10 @@ def test_every_value_is_read_back(
         machine="q35",
         virt_type="kvm",
         disks=[Disk(pool, volume)],
-        cards=[Card(network, "h6f1c1c3e00-0")],
-        boot=Boot(location=location),
+        nics=[Nic(network, "h6f1c1c3e00-0", "02:00:00:00:00:01")],
+        boot=("disk", "network"),
+        installer=Installer(location=location),
+        start=True,
         console_log=log,
     ).argv
     read = {word.partition("=")[0]: sub_options(word) for word in words if "=" in word}
@@ -97,6 +99,7 @@ def test_every_value_is_read_back(
     ]
     assert read["--network"] == [
         ("network", network),
+        ("mac", "02:00:00:00:00:01"),
         ("model", "virtio"),
         ("target.dev", "h6f1c1c3e00-0"),
     ]

@@ -80,8 +80,24 @@ def test_settings_of_access(file: Path) -> None:
 
 
 def test_the_limits_of_each_tool() -> None:
-    config = Config(virsh_seconds=1.0, virt_install_seconds=2.0, ovs_vsctl_seconds=3.0)
-    assert config.limits() == {"virsh": 1.0, "virt-install": 2.0, "ovs-vsctl": 8.0, "": 1.0}
+    config = Config(
+        virsh_seconds=1.0,
+        virt_install_seconds=2.0,
+        ovs_vsctl_seconds=3.0,
+        media_seconds=4.0,
+        snapshot_seconds=5.0,
+    )
+    assert config.limits() == {
+        "virsh": 1.0,
+        "virt-install": 2.0,
+        "ovs-vsctl": 8.0,
+        "prlimit curl": 4.0,
+        "virsh vol-upload": 4.0,
+        "virsh snapshot-create-as": 5.0,
+        "virsh snapshot-revert": 5.0,
+        "virsh snapshot-delete": 5.0,
+        "": 1.0,
+    }
 
 
 @pytest.mark.parametrize(

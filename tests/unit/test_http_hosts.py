@@ -33,6 +33,7 @@ from .web import (
     NET_ACTIVE,
     NET_UUIDS,
     NETWORKS,
+    NONE_RUNNING,
     ODD,
     POOL_XML,
     STATES,
@@ -51,6 +52,7 @@ def card(mac: str, network: str | None, vlan: int | None, port: str | None) -> d
         "network": network,
         "bridge": "fixbr0",
         "vlan": vlan,
+        "trunk": None,
         "port": port,
     }
 
@@ -70,6 +72,8 @@ SHOWN = {
         card("01:00", "fixture: żółw", 10, "h0000000000-0"),
         card("01:01", "fixture-untagged", None, "h0000000000-1"),
     ],
+    "boot": ["disk", "network"],
+    "media": None,
     "install": None,
 }
 
@@ -143,9 +147,11 @@ def test_show_one_that_is_off_and_oddly_named(agent: Agent) -> None:
             {"target": "sde", "size": None, "pool": None, "volume": None},
         ],
         "interfaces": [
-            card("03:00", ODD, None, None),
+            {**card("03:00", ODD, None, None), "trunk": [10, 11]},
             card("03:01", None, 20, None),
         ],
+        "boot": ["disk"],
+        "media": None,
         "install": None,
     }
 
@@ -184,6 +190,7 @@ def test_one_that_goes_while_it_is_shown_is_not_found(agent: Agent) -> None:
     agent.reads(
         Read(f"dominfo {uuid(1)}", stderr=gone),
         Read(f"dumpxml {uuid(1)}", stderr=gone),
+        Read(f"dumpxml --inactive {uuid(1)}", stderr=gone),
         Read(f"domstats --block {uuid(1)}", stderr=gone),
         POOL_XML,
     )
@@ -306,7 +313,7 @@ def test_networks_that_a_host_cannot_have(agent: Agent) -> None:
     ],
 )
 def test_a_create_without_a_pool(agent: Agent, pool: Read, detail: str) -> None:
-    agent.reads(EMPTY_LIST, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
+    agent.reads(EMPTY_LIST, NONE_RUNNING, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
     answer = agent("POST", f"/hosts/{HOST}", json=BODY)
     assert (answer.status_code, answer.json["detail"]) == (503, detail)
     assert answer.json["command"] == f"virsh --connect=qemu:///system {POOL_INFO}"

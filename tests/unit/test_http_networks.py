@@ -14,7 +14,9 @@ from .web import (
     NET_ROWS,
     NET_UUIDS,
     NETWORKS,
+    NONE_RUNNING,
     ODD,
+    RUNNING,
     Agent,
     definitions,
     see_invalid,
@@ -34,6 +36,7 @@ SHOWN = {
     "id": uuid(11),
     "bridge": "fixbr0",
     "vlan": 10,
+    "trunk": None,
     "ports": [],
 }
 
@@ -60,7 +63,7 @@ def expect_networks(agent: Agent) -> None:
 def expect_delete_facts(agent: Agent, hosts: Read = EMPTY_LIST) -> None:
     """The reads before a delete, of hosts that are there or not."""
     expect_networks(agent)
-    agent.reads(hosts)
+    agent.reads(hosts, RUNNING if hosts is LIST else NONE_RUNNING)
     if hosts is LIST:
         agent.reads(*definitions())
 
@@ -106,6 +109,7 @@ def test_show(agent: Agent, path: str) -> None:
             "id": uuid(12),
             "bridge": "fixbr0",
             "vlan": None,
+            "trunk": None,
             "ports": [
                 {
                     "host": "fixture.example.com",
@@ -129,16 +133,16 @@ def test_show_one_whose_host_leaves_meanwhile(agent: Agent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "number", "bridge", "vlan"),
+    ("name", "number", "bridge", "vlan", "trunk"),
     [
-        (TAGGED, 11, "fixbr0", 10),
-        (ODD, 13, "fixbr0", None),
-        ("fixture-nat", 14, "fixbr9", None),
-        ("fixture-transient", 15, "fixbr0", 12),
+        (TAGGED, 11, "fixbr0", 10, None),
+        (ODD, 13, "fixbr0", None, [10, 11]),
+        ("fixture-nat", 14, "fixbr9", None, None),
+        ("fixture-transient", 15, "fixbr0", 12, None),
     ],
 )
 def test_show_each_kind(
-    agent: Agent, name: str, number: int, bridge: str, vlan: int | None
+    agent: Agent, name: str, number: int, bridge: str, vlan: int | None, trunk: list[int] | None
 ) -> None:
     agent.reads(*NET_ROWS)
     expect_networks(agent)
@@ -153,6 +157,7 @@ def test_show_each_kind(
         "id": uuid(number),
         "bridge": bridge,
         "vlan": vlan,
+        "trunk": trunk,
         "ports": [],
     }
 

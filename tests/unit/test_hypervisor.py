@@ -26,17 +26,18 @@ def test_many_reads_are_more_than_one_virsh(fp: FakeProcess, hypervisor: Hypervi
     """One argument of a process has its limit."""
     domains = [uuid(number) for number in range(300)]
     listed = "".join(f"{domain} host{number}\n" for number, domain in enumerate(domains))
-    expect(fp, Read("list --all --uuid --name", listed))
+    running = "".join(f"{domain}\n" for domain in domains)
+    expect(fp, Read("list --all --uuid --name", listed), Read("list --uuid", running))
     xml = virsh("dumpxml-spaces")
     reads = [
         Read(f"dumpxml {flag}{domain}", xml.replace(uuid(4), domain))
+        for flag in ("--inactive ", "")
         for domain in domains
-        for flag in ("", "--inactive ")
     ]
     expect(fp, *reads[:400])
     expect(fp, *reads[400:])
     found = hypervisor.domain_definitions()
-    assert [domain.uuid for domain in found] == [uuid for uuid in domains for _ in range(2)]
+    assert [domain.uuid for domain in found] == domains * 2
 
 
 def test_the_mark_is_another_one_each_time(fp: FakeProcess) -> None:
@@ -61,12 +62,13 @@ def test_domains_that_go_meanwhile_have_no_definition(
     fp: FakeProcess, hypervisor: Hypervisor
 ) -> None:
     """Before virsh has found the domain, and after."""
-    expect(fp, Read("list --all --uuid --name", f"{uuid(4)} a\n"))
+    listed = Read("list --all --uuid --name", f"{uuid(4)} a\n")
+    expect(fp, listed, Read("list --uuid", f"{uuid(4)}\n"))
     later = f"error: Domain not found: no domain with matching uuid '{uuid(4)}' (a)\n"
     expect(
         fp,
-        Read(f"dumpxml {uuid(4)}", stderr=later),
         Read(f"dumpxml --inactive {uuid(4)}", stderr=virsh_error("dumpxml-gone")),
+        Read(f"dumpxml {uuid(4)}", stderr=later),
     )
     assert hypervisor.domain_definitions() == ()
 

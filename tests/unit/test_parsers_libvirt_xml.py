@@ -8,14 +8,15 @@ import pytest
 
 from agent.errors import InvalidOutput
 from agent.tools.parsers import libvirt_xml
-from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network
+from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network, Vlan
 
 from .recorded import virsh
 from .web import ODD, POOL, uuid
 
 
 def file_disk(target: str, file: str, device: str = "disk") -> Disk:
-    return Disk(target, device, f"{POOL}/{file}", None, None, ())
+    image = "qcow2" if device == "disk" else "raw"
+    return Disk(target, device, f"{POOL}/{file}", None, None, (), image)
 
 
 RUNNING = Domain(
@@ -30,10 +31,11 @@ RUNNING = Domain(
         file_disk("sdb", "fixture.example.com.1.qcow2"),
     ),
     interfaces=(
-        Interface("52:54:00:00:01:00", "fixture: żółw", "fixbr0", 10, "h0000000000-0"),
+        Interface("52:54:00:00:01:00", "fixture: żółw", "fixbr0", Vlan((10,)), "h0000000000-0"),
         Interface("52:54:00:00:01:01", "fixture-untagged", "fixbr0", None, "h0000000000-1"),
     ),
     console_log=f"/var/log/libvirt/qemu/{uuid(1)}.console.log",
+    boot=("disk", "network"),
 )
 RUNNING_KEPT = replace(
     RUNNING,
@@ -47,8 +49,11 @@ NETBOOT = Domain(
     kernel=False,
     on_reboot="destroy",
     disks=(),
-    interfaces=(Interface("52:54:00:00:02:00", "fixture: żółw", "fixbr0", 10, "h0000000002-0"),),
+    interfaces=(
+        Interface("52:54:00:00:02:00", "fixture: żółw", "fixbr0", Vlan((10,)), "h0000000002-0"),
+    ),
     console_log=f"/var/log/libvirt/qemu/{uuid(2)}.console.log",
+    boot=("network",),
 )
 OFF = Domain(
     name=ODD,
@@ -59,18 +64,19 @@ OFF = Domain(
     on_reboot="restart",
     disks=(
         file_disk("sda", "overlay.qcow2"),
-        Disk("sdb", "disk", None, "fixture-pool", "gone.qcow2", ()),
-        Disk("sde", "disk", "/dev/fixture", None, None, ()),
+        Disk("sdb", "disk", None, "fixture-pool", "gone.qcow2", (), "qcow2"),
+        Disk("sde", "disk", "/dev/fixture", None, None, (), "raw"),
         file_disk("sdc", "a.iso", "cdrom"),
-        Disk("sdd", "cdrom", None, None, None, ()),
+        Disk("sdd", "cdrom", None, None, None, (), "raw"),
     ),
     interfaces=(
         Interface("52:54:00:00:03:00", ODD, None, None, None),
-        Interface("52:54:00:00:03:01", None, "fixbr0", 20, None),
+        Interface("52:54:00:00:03:01", None, "fixbr0", Vlan((20,)), None),
     ),
     console_log=None,
+    boot=("disk",),
 )
-SPACES = Domain("  fixture  spaces ", uuid(4), 16, 1, False, "restart", (), (), None)
+SPACES = Domain("  fixture  spaces ", uuid(4), 16, 1, False, "restart", (), (), None, ("disk",))
 
 
 @pytest.mark.parametrize(
@@ -106,25 +112,50 @@ def test_the_images_under_a_running_overlay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "network", "vlan"),
+    ("case", "network"),
     [
-        ("tagged", Network("fixture: żółw", uuid(11), "fixbr0", True, (10,), False), 10),
-        ("untagged", Network("fixture-untagged", uuid(12), "fixbr0", True, (), False), None),
-        ("trunk", Network(ODD, uuid(13), "fixbr0", True, (10, 11), True), None),
-        ("nat", Network("fixture-nat", uuid(14), "fixbr9", False, (), False), None),
-        ("transient", Network("fixture-transient", uuid(15), "fixbr0", True, (12,), False), 12),
+        ("tagged", Network("fixture: żółw", uuid(11), "fixbr0", True, Vlan((10,)))),
+        ("untagged", Network("fixture-untagged", uuid(12), "fixbr0", True, Vlan())),
+        ("trunk", Network(ODD, uuid(13), "fixbr0", True, Vlan((10, 11), trunk=True))),
+        ("nat", Network("fixture-nat", uuid(14), "fixbr9", False, Vlan())),
+        ("transient", Network("fixture-transient", uuid(15), "fixbr0", True, Vlan((12,)))),
     ],
 )
-def test_a_network(case: str, network: Network, vlan: int | None) -> None:
-    found = libvirt_xml.network(virsh(f"net-dumpxml-{case}"))
-    assert (found, found.vlan) == (network, vlan)
+def test_a_network(case: str, network: Network) -> None:
+    assert libvirt_xml.network(virsh(f"net-dumpxml-{case}")) == network
 
 
-def test_one_tag_on_a_trunk_is_no_access_port() -> None:
-    """Made by hand."""
-    text = "<network><name>a</name><uuid>b</uuid><vlan trunk='yes'><tag id='10'/></vlan></network>"
-    found = libvirt_xml.network(text)
-    assert (found, found.vlan) == (Network("a", "b", None, False, (10,), True), None)
+@pytest.mark.parametrize(
+    ("inside", "vlan", "untagged", "tagged"),
+    [
+        ("<vlan><tag id='10'/></vlan>", Vlan((10,)), 10, None),
+        # Made by hand.
+        ("<vlan trunk='yes'><tag id='10'/></vlan>", Vlan((10,), True), None, (10,)),
+        ("<vlan><tag id='9'/><tag id='8'/></vlan>", Vlan((9, 8), True), None, (9, 8)),
+        (
+            "<vlan trunk='yes'><tag id='10' nativeMode='untagged'/><tag id='20'/></vlan>",
+            Vlan((10, 20), True, 10, "untagged"),
+            10,
+            (20,),
+        ),
+        (
+            "<vlan trunk='yes'><tag id='20'/><tag id='10' nativeMode='tagged'/></vlan>",
+            Vlan((20, 10), True, 10, "tagged"),
+            10,
+            (20, 10),
+        ),
+        ("", Vlan(), None, None),
+    ],
+)
+def test_the_vlans_of_a_network(
+    inside: str, vlan: Vlan, untagged: int | None, tagged: tuple[int, ...] | None
+) -> None:
+    found = libvirt_xml.network(f"<network><name>a</name><uuid>b</uuid>{inside}</network>")
+    assert (found, found.vlan.untagged, found.vlan.tagged) == (
+        Network("a", "b", None, False, vlan),
+        untagged,
+        tagged,
+    )
 
 
 def test_a_port_of_a_network() -> None:

@@ -1,6 +1,7 @@
 """Every verb in every state: the whole plan, or the whole error."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from agent.plans.plan import Plan, Step
 from agent.plans.power import VERBS, power, would_end_installer
 from agent.tools.command import Command
 from agent.tools.commands.virsh import NO_DOMAIN
-from agent.tools.parsers.libvirt_xml import Domain, Interface, Network
+from agent.tools.parsers.libvirt_xml import Domain, Interface, Network, Vlan
 
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
 CONFIG = Config()
@@ -86,8 +87,8 @@ def facts(
     return PowerFacts(state, replace(DOMAIN, interfaces=interfaces), by_name, stale)
 
 
-def network(name: str, *tags: int, openvswitch: bool = True, trunk: bool = False) -> Network:
-    return Network(name, f"uuid of {name}", "br0", openvswitch, tags, trunk)
+def network(name: str, *tags: int, openvswitch: bool = True, **more: Any) -> Network:
+    return Network(name, f"uuid of {name}", "br0", openvswitch, Vlan(tags, **more))
 
 
 def ovs(*words: str) -> Command:
@@ -117,25 +118,35 @@ def test_ports_are_for_a_start_alone(verb: str) -> None:
     assert power(verb, cards, CONFIG).steps == (COMMANDS[verb],)
 
 
-def test_a_start_sees_that_each_port_has_its_tag() -> None:
-    """Those whose name and tag are known, on a bridge of Open vSwitch."""
+def test_a_start_sees_that_each_port_has_its_vlans() -> None:
+    """Those whose name and VLANs are known, on a bridge of Open vSwitch."""
     networks = (
         network("v10", 10),
         network("untagged"),
-        network("trunk", 10, 20, trunk=True),
-        network("two", 10, 20),
+        network("trunk", 20, 10, trunk=True),
+        network("native", 10, 20, trunk=True, native=10, native_mode="untagged"),
         network("nat", openvswitch=False),
     )
     cards = (
-        *(("h1-0", "v10"), ("h1-1", "untagged"), ("h1-2", "trunk"), ("h1-3", "two")),
-        *(("h1-4", "nat"), ("h1-5", "gone"), ("h1-6", None), (None, "v10"), ("h1-8", "v10")),
+        *(("h1-0", "v10"), ("h1-1", "untagged"), ("h1-2", "trunk"), ("h1-3", "native")),
+        *(
+            ("h1-4", "nat"),
+            ("h1-5", "gone"),
+            ("h1-6", None),
+            (None, "v10"),
+            ("vnet0", "v10"),
+            ("h1-8", "v10"),
+        ),
     )
     check = Step(
-        "see that each access port has its VLAN tag",
+        "see that each port has its VLANs",
         ovs(
-            *("wait-until", "Port", "h1-0", "tag=10"),
-            *("--", "wait-until", "Port", "h1-1", "tag=[]"),
-            *("--", "wait-until", "Port", "h1-8", "tag=10"),
+            *("wait-until", "Port", "h1-0", "tag=10", "trunks=[]", "vlan_mode=[]"),
+            *("--", "wait-until", "Port", "h1-1", "tag=[]", "trunks=[]", "vlan_mode=[]"),
+            *("--", "wait-until", "Port", "h1-2", "tag=[]", "trunks=[10,20]", "vlan_mode=[]"),
+            *("--", "wait-until", "Port", "h1-3", "tag=10", "trunks=[10,20]"),
+            "vlan_mode=native-untagged",
+            *("--", "wait-until", "Port", "h1-8", "tag=10", "trunks=[]", "vlan_mode=[]"),
         ),
     )
     plan = power("start", facts("shut off", *cards, networks=networks), CONFIG)
@@ -155,7 +166,8 @@ def test_a_start_removes_the_stale_ports_that_it_could_get() -> None:
         ),
     )
     check = Step(
-        "see that each access port has its VLAN tag", ovs("wait-until", "Port", "h1-0", "tag=10")
+        "see that each port has its VLANs",
+        ovs("wait-until", "Port", "h1-0", "tag=10", "trunks=[]", "vlan_mode=[]"),
     )
     plan = power("start", cards, CONFIG)
     assert plan == Plan("start host ns", (remove, START, check), leave=True)

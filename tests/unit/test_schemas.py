@@ -17,9 +17,11 @@ from agent.http.contract.validator import Validator
 from agent.hypervisor.facts import NewHostFacts
 from agent.plans import hosts as host_plans
 from agent.plans import networks as network_plans
+from agent.plans.cards import Card, derived_macs
 from agent.plans.hosts import HostRequest
+from agent.plans.installs import InstallRequest
 from agent.plans.networks import NetworkRequest
-from agent.tools.parsers.libvirt_xml import Network
+from agent.tools.parsers.libvirt_xml import Network, Vlan
 
 from .golden import UUID
 from .test_commands import sub_options
@@ -28,7 +30,10 @@ CONFIG = Config()
 HOST = {"memory": 512, "disks": [8], "networks": ["vlan:10"]}
 INSTALL = {**HOST, "install": True, "location": "http://mirror.example.com/debian"}
 NETWORK = {"bridge": "br0", "vlan": 10}
-FIELDS = "memory, disks, networks, install, location, cmdline, console, vcpus, autostart"
+FIELDS = (
+    "memory, disks, networks, install, location, cmdline, console, after_install, vcpus,"
+    " autostart, boot, start"
+)
 
 
 def refused(read: Any, name: str, body: Any) -> dict[str, str]:
@@ -44,30 +49,35 @@ def test_a_host_with_all_fields() -> None:
     body = {
         "memory": 8192,
         "disks": [8, 100],
-        "networks": ["vlan:10", "a 'b' \"c\" ż"],
+        "networks": ["vlan:10", {"network": "a 'b' \"c\" ż", "mac": "02:00:00:00:00:0A"}],
         "install": True,
         "location": "https://mirror.example.com:8443/debian",
         "cmdline": 'auto=true foo="a, b"',
         "console": True,
         "vcpus": 4,
         "autostart": True,
+        "boot": ["cdrom", "network", "disk"],
+        "after_install": "off",
     }
     assert host_request("ns.example.com", body) == HostRequest(
         name="ns.example.com",
         memory=8192,
         disks=(8, 100),
-        networks=("vlan:10", "a 'b' \"c\" ż"),
-        install=True,
-        location="https://mirror.example.com:8443/debian",
-        cmdline='auto=true foo="a, b"',
-        console=True,
+        networks=(Card("vlan:10"), Card("a 'b' \"c\" ż", "02:00:00:00:00:0a")),
+        install=InstallRequest(
+            location="https://mirror.example.com:8443/debian",
+            cmdline='auto=true foo="a, b"',
+            console=True,
+            after_install="off",
+        ),
         vcpus=4,
         autostart=True,
+        boot=("cdrom", "network", "disk"),
     )
 
 
 def test_a_host_with_the_required_fields() -> None:
-    assert host_request("ns", HOST) == HostRequest("ns", 512, (8,), ("vlan:10",))
+    assert host_request("ns", HOST) == HostRequest("ns", 512, (8,), (Card("vlan:10"),))
 
 
 def test_a_whole_number_with_a_point_is_an_integer() -> None:
@@ -112,7 +122,7 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
         ),
         ({**HOST, "disks": [1] * 65}, {"disks": "65 are more than the maximum of 64"}),
         ({**HOST, "networks": "vlan:10"}, {"networks": "'vlan:10' is not of type 'array'"}),
-        ({**HOST, "networks": [1]}, {"networks[0]": "1 is not of type 'string'"}),
+        ({**HOST, "networks": [1]}, {"networks[0]": "1 is not of type 'string', 'object'"}),
         ({**HOST, "networks": ["a"] * 25}, {"networks": "25 are more than the maximum of 24"}),
         ({**HOST, "install": 1}, {"install": "1 is not of type 'boolean'"}),
         ({**HOST, "autostart": "yes"}, {"autostart": "'yes' is not of type 'boolean'"}),
@@ -205,18 +215,24 @@ def test_a_field_of_an_install_that_is_refused(field: str, value: Any, why: str)
 )
 def test_a_location(location: str) -> None:
     scheme, colon, rest = location.partition(":")
-    taken = host_request("ns", {**INSTALL, "location": location}).location
-    assert taken == scheme.lower() + colon + rest
+    install = host_request("ns", {**INSTALL, "location": location}).install
+    assert install is not None
+    assert install.location == scheme.lower() + colon + rest
 
 
 @pytest.mark.parametrize(
     ("body", "errors"),
     [
         ([], {"body": "[] is not of type 'object'"}),
-        ({}, {"bridge": "is required", "vlan": "is required"}),
+        ({}, {"bridge": "is required"}),
+        ({"bridge": "br0"}, {"vlan": "is required, or trunk, or both"}),
+        ({**NETWORK, "trunk": []}, {"trunk": "[] should be non-empty"}),
+        ({**NETWORK, "trunk": [20, 10]}, {"trunk": "VLAN 10 comes without a tag by vlan"}),
+        ({**NETWORK, "trunk": [20, 20]}, {"trunk": "[20, 20] has non-unique elements"}),
+        ({**NETWORK, "trunk": [0]}, {"trunk[0]": "0 is less than the minimum of 1"}),
         (
             {**NETWORK, "tag": 1},
-            {"tag": "there is no such field; the fields are bridge, vlan"},
+            {"tag": "there is no such field; the fields are bridge, vlan, trunk"},
         ),
         ({**NETWORK, "bridge": 1}, {"bridge": "1 is not of type 'string'"}),
         *(
@@ -332,7 +348,8 @@ def test_any_json_is_a_request_or_refused(name: str, body: Any) -> None:
 
 FACTS = NewHostFacts(
     domains=frozenset(),
-    networks=(Network("vlan:10", UUID, "br0", True, (10,), False),),
+    macs=frozenset(),
+    networks=(Network("vlan:10", UUID, "br0", True, Vlan((10,))),),
     active_networks=frozenset({"vlan:10"}),
     bridges=frozenset({"br0"}),
     memory_mib=1024,
@@ -372,6 +389,8 @@ def test_any_host_name_stands_whole_or_is_refused(name: str) -> None:
             f"--name={name}",
             f'--disk=vol="staging/{name[:209]}.{UUID}.0.qcow2",bus=scsi,address.type=drive,'
             "address.controller=0,address.bus=0,address.target=0,address.unit=0",
+            f'--network=network="vlan:10",mac={next(iter(derived_macs(name, 0)))},model=virtio,'
+            "target.dev=h6f1c1c3e00-0",
         ]
 
 

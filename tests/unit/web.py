@@ -148,6 +148,8 @@ def see_invalid(answer: falcon.testing.Result, *errors: tuple[str, str]) -> None
 
 
 LIST = Read("list --all --uuid --name", virsh("list"))
+RUNNING = Read("list --uuid", f"{uuid(1)}\n{uuid(2)}\n\n")
+NONE_RUNNING = Read("list --uuid", "\n")
 EMPTY_LIST = Read("list --all --uuid --name", virsh("empty-list"))
 STATES = Read("domstats --state", virsh("domstats-state"))
 COUNTERS = "--cpu-total --balloon --interface --block"
@@ -183,15 +185,19 @@ def details(number: int, case: str) -> tuple[Read, ...]:
     return (
         Read(f"dominfo {uuid(number)}", virsh(f"dominfo-{case}")),
         Read(f"dumpxml {uuid(number)}", virsh(f"dumpxml-{case}")),
+        Read(f"dumpxml --inactive {uuid(number)}", virsh(f"dumpxml-inactive-{case}")),
         Read(f"domstats --block {uuid(number)}", virsh(f"domstats-block-{case}")),
         POOL_XML,
     )
 
 
 def definitions() -> tuple[Read, ...]:
-    """The reads of both definitions of every recorded domain, in the order of `list`."""
-    return tuple(
-        Read(f"dumpxml {flag}{uuid(number)}", virsh(f"dumpxml-{kind}{case}"))
-        for number, case in ((1, "running"), (2, "netboot"), (4, "spaces"), (3, "off"))
-        for flag, kind in (("", ""), ("--inactive ", "inactive-"))
+    """The reads of every recorded domain's definition, and of that of those that run."""
+    run = ((1, "running"), (2, "netboot"))
+    return (
+        *(
+            Read(f"dumpxml --inactive {uuid(number)}", virsh(f"dumpxml-inactive-{case}"))
+            for number, case in (*run, (4, "spaces"), (3, "off"))
+        ),
+        *(Read(f"dumpxml {uuid(number)}", virsh(f"dumpxml-{case}")) for number, case in run),
     )

@@ -1,8 +1,16 @@
 """The OpenAPI 3.1 document as a whole."""
 
 from agent.config import Config
-from agent.http.contract import console, hosts, networks, operations, problems, service
-from agent.http.contract.methods import SCRIPT, TAGS
+from agent.http.contract import (
+    console,
+    hosts,
+    networks,
+    operations,
+    problems,
+    service,
+    snapshots,
+)
+from agent.http.contract.methods import SCRIPT, TAGS, rest_codes
 from agent.http.contract.values import Json, text
 
 _DESCRIPTION = f"""\
@@ -30,9 +38,10 @@ _HEADERS = {
 def document(config: Config) -> Json:
     """The OpenAPI document, with the limits of a new host that are configured."""
     paths: Json = {}
-    for module in (hosts, console, networks, operations, service):
+    for module in (hosts, snapshots, console, networks, operations, service):
         for path, method, operation in module.METHODS:
-            paths.setdefault(path, {})[method] = operation
+            of_rest = rest_codes(path, method, operation) if config.rest_codes else operation
+            paths.setdefault(path, {})[method] = of_rest
     return {
         "openapi": "3.1.0",
         "info": {
@@ -47,7 +56,9 @@ def document(config: Config) -> Json:
         "components": {
             "schemas": {
                 "HostRequest": hosts.host_schema(config),
+                "InstallRequest": hosts.install_schema(config),
                 **hosts.SCHEMAS,
+                **snapshots.SCHEMAS,
                 **console.SCHEMAS,
                 **networks.SCHEMAS,
                 **operations.SCHEMAS,

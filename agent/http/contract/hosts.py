@@ -1,5 +1,6 @@
 """Hosts: the body that makes one, what answers about them hold, and their methods."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -8,6 +9,7 @@ from agent.errors import FieldError, InvalidRequest
 from agent.http.contract import values as v
 from agent.http.contract.install_texts import (
     CMDLINE,
+    IMAGE,
     LOCATION,
     MOST_CMDLINE_BYTES,
     text_errors,
@@ -16,7 +18,9 @@ from agent.http.contract.install_texts import (
 from agent.http.contract.methods import body, change, in_path, link, many, one, read
 from agent.http.contract.names import HOST_NAME, name_errors
 from agent.http.contract.validator import plain, refused, schema_errors, unique
+from agent.plans.cards import Card
 from agent.plans.hosts import HostRequest
+from agent.plans.installs import InstallRequest
 from agent.plans.power import VERBS
 from agent.tools.parsers.virsh import STATES
 
@@ -30,6 +34,24 @@ MOST_VCPUS = 255
 MOST_MEMORY_MIB = (1 << 43) - 1
 
 
+BOOT = ("disk", "network", "cdrom")
+_UNICAST = "[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}"
+# A network's name, or an object. Only libvirt's own domains may have fe first; 0 is no address.
+_CARD: v.Json = {
+    "type": ["string", "object"],
+    "required": ["network"],
+    "properties": {
+        "network": v.text("the network's name"),
+        "mac": {
+            **v.text("its own, which follows from the host's name and its place, by default"),
+            **refused(
+                "it is no unicast MAC such as 02:00:00:00:00:01, or is one that begins with fe",
+                pattern=rf"^(?!00:00:00:00:00:00$)(?![Ff][Ee]){_UNICAST}$",
+            ),
+        },
+    },
+    "additionalProperties": False,
+}
 _DEFAULTS = Config()
 
 
@@ -50,7 +72,9 @@ def host_schema(config: Config) -> v.Json:
                 maxItems=_least(config.host_disks, MOST_DISKS),
             ),
             "networks": v.array(
-                v.text(), "names of networks, one card each; [] for none", maxItems=MOST_NETWORKS
+                _CARD,
+                "networks, one card each: a name, or an object with a MAC; [] for none",
+                maxItems=MOST_NETWORKS,
             ),
         },
         {
@@ -58,27 +82,45 @@ def host_schema(config: Config) -> v.Json:
                 "whether to install an operating system over the network; without a location the"
                 " host boots from its first network"
             ),
-            "location": v.text(
-                "with install: the URL of an install tree, http, https or ftp",
-                maxLength=2048,
-                pattern=LOCATION,
-            ),
-            "cmdline": v.text(
-                "with a location: kernel parameters of the installer, at most"
-                f" {MOST_CMDLINE_BYTES} bytes",
-                maxLength=MOST_CMDLINE_BYTES,
-                pattern=CMDLINE,
-            ),
-            "console": v.boolean(
-                "with a location: whether to point the installer at the serial console"
-            ),
+            **_installer_fields(config),
             "vcpus": v.between(
                 1, _least(config.host_vcpus, MOST_VCPUS), "virtual processors, 1 by default"
             ),
             "autostart": v.boolean("whether it starts with the hypervisor, false by default"),
+            "boot": v.array(
+                v.enum(BOOT),
+                "what it boots from, in order, disk and network by default",
+                minItems=1,
+                uniqueItems=True,
+            ),
+            "start": v.boolean("without install: whether it is started, true by default"),
         },
     )
     return {**fields, **_INSTALL_RULES}
+
+
+def _installer_fields(config: Config) -> v.Json:
+    return {
+        "location": v.text(
+            "with install: the URL of an install tree, http, https or ftp",
+            maxLength=2048,
+            pattern=LOCATION,
+        ),
+        "cmdline": v.text(
+            "with a location: kernel parameters of the installer, at most"
+            f" {MOST_CMDLINE_BYTES} bytes",
+            maxLength=MOST_CMDLINE_BYTES,
+            pattern=CMDLINE,
+        ),
+        "console": v.boolean(
+            "with a location: whether to point the installer at the serial console"
+        ),
+        "after_install": v.enum(
+            ["start", "off"],
+            "with install: whether the host is started when its installer has ended, or stays off;"
+            f" {config.after_install} by default",
+        ),
+    }
 
 
 def _least(*bounds: int) -> int:
@@ -89,9 +131,12 @@ def _least(*bounds: int) -> int:
 _UNLESS_INSTALL = 'goes with "install": true only'
 _UNLESS_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
 _NETWORK_BOOT = "an install without a location boots from a network; name one"
+_OF_INSTALL = ("location", "cmdline", "console", "after_install")
+_NOT_STARTED = "does not go with install, which starts the host"
 _INSTALL_RULES: v.Json = {
     "if": {"properties": {"install": {"const": True}}, "required": ["install"]},
     "then": {
+        "properties": {"start": refused(_NOT_STARTED)},
         "if": {"not": {"required": ["location"]}},
         "then": {
             "properties": {
@@ -101,11 +146,7 @@ _INSTALL_RULES: v.Json = {
             }
         },
     },
-    "else": {
-        "properties": {
-            name: refused(_UNLESS_INSTALL) for name in ("location", "cmdline", "console")
-        }
-    },
+    "else": {"properties": {name: refused(_UNLESS_INSTALL) for name in _OF_INSTALL}},
 }
 _EXAMPLE = {"memory": 512, "disks": [8, 20], "networks": ["vlan10"]}
 
@@ -124,12 +165,21 @@ _INTERFACE = {
     "mac": v.text(),
     "network": v.text(null=True),
     "bridge": v.text(null=True),
-    "vlan": v.integer(null=True),
+    "vlan": v.integer("the VLAN whose frames come without a tag", null=True),
+    "trunk": v.or_null(v.array(v.integer()), "the VLANs that come tagged; null for an access port"),
     "port": v.text("its name on the bridge", null=True),
 }
 _KEPT = {"target": v.text(null=True), "disk": v.text(), "reason": v.text()}
 
+BOOT_REQUEST = v.record(
+    {"boot": v.array(v.enum(BOOT), "what it boots from, in order", minItems=1, uniqueItems=True)}
+)
+# libvirt and curl take more, but nobody's server does.
+MEDIA_REQUEST = v.record({"image": v.text("an http or https URL", maxLength=2048, pattern=IMAGE)})
+
 SCHEMAS: v.Json = {
+    "BootRequest": BOOT_REQUEST,
+    "MediaRequest": MEDIA_REQUEST,
     "HostRow": v.record(_ROW),
     "Host": v.record(
         {
@@ -139,6 +189,11 @@ SCHEMAS: v.Json = {
             "autostart": v.boolean("whether it starts with the hypervisor"),
             "disks": v.array(v.record(_DISK)),
             "interfaces": v.array(v.record(_INTERFACE)),
+            "boot": v.array(v.enum(BOOT), "what its next start boots from, in order"),
+            "media": v.or_null(
+                v.record({"image": v.text("where it was fetched from", null=True)}),
+                "what is in its drive, null for nothing",
+            ),
             "install": v.or_null(
                 v.ref("Install"), "null for a host that was not installed over the network"
             ),
@@ -167,7 +222,8 @@ SCHEMAS: v.Json = {
 def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostRequest:
     """Read the body of a POST of a host; raises InvalidRequest that names every field."""
     errors = [*name_errors(name, HOST_NAME, "an RFC 1123 host name")]
-    if isinstance(given, dict):
+    # Without these neither text may be there at all.
+    if isinstance(given, dict) and given.get("install") is True and "location" in given:
         # First, since they say better what is wrong with a text than its pattern does.
         errors += text_errors(given)
     errors += schema_errors(host_schema(config), given)
@@ -179,10 +235,93 @@ def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostReque
         if total > config.host_total_gb:
             most = f"the maximum of {config.host_total_gb} of a host"
             errors.append(FieldError("disks", f"{total} GB together are more than {most}"))
+    if not errors:
+        errors += _same_macs(given["networks"])
     if errors:
         raise InvalidRequest(unique(errors))
-    location = with_plain_scheme(given.get("location"))
-    return HostRequest(name=name, **{**plain(given), "location": location})
+    wanted = plain(given)
+    install = _install_request({name: wanted.pop(name) for name in _OF_INSTALL if name in wanted})
+    return HostRequest(
+        **{
+            **wanted,
+            "name": name,
+            "networks": tuple(map(_card, given["networks"])),
+            "install": install if wanted.get("install") else None,
+        }
+    )
+
+
+def _card(given: Any) -> Card:
+    if isinstance(given, str):
+        return Card(given)
+    mac = given.get("mac")
+    return Card(given["network"], mac and mac.lower())
+
+
+def _same_macs(networks: list[Any]) -> Iterator[FieldError]:
+    """What is wrong with MACs that two cards of a host have."""
+    seen: set[str] = set()
+    for index, card in enumerate(map(_card, networks)):
+        if card.mac in seen:
+            yield FieldError(f"networks[{index}].mac", f"another card has {card.mac}, too")
+        if card.mac is not None:
+            seen.add(card.mac)
+
+
+def _install_request(given: v.Json) -> InstallRequest:
+    return InstallRequest(**{**given, "location": with_plain_scheme(given.get("location"))})
+
+
+def install_schema(config: Config) -> v.Json:
+    """The schema of the body that installs a host again."""
+    fields = v.record(
+        {},
+        {
+            **_installer_fields(config),
+            "cdrom": v.boolean("whether to boot from its media, without a location"),
+        },
+        "without a location and without cdrom: from the network",
+    )
+    without = {name: refused(_UNLESS_LOCATION) for name in ("cmdline", "console")}
+    return {
+        **fields,
+        "if": {"not": {"required": ["location"]}},
+        "then": {"properties": without},
+        "else": {"properties": {"cdrom": refused(_NOT_BOTH, const=False)}},
+    }
+
+
+_NOT_BOTH = "does not go with a location: one or the other is booted"
+
+
+def install_request(given: Any, config: Config = _DEFAULTS) -> InstallRequest:
+    """Read the body that installs a host again; raises InvalidRequest that names every field."""
+    errors: list[FieldError] = []
+    if isinstance(given, dict) and "location" in given:
+        errors += text_errors(given)
+    errors += schema_errors(install_schema(config), given)
+    if errors:
+        raise InvalidRequest(unique(errors))
+    return _install_request(plain(given))
+
+
+def boot_request(given: Any) -> tuple[str, ...]:
+    """Read the body that sets a boot order; raises InvalidRequest."""
+    _see(BOOT_REQUEST, given)
+    return tuple(given["boot"])
+
+
+def media_request(given: Any) -> str:
+    """Read the body that puts media in: the URL of the image. Raises InvalidRequest."""
+    _see(MEDIA_REQUEST, given)
+    return str(with_plain_scheme(given["image"]))
+
+
+def _see(schema: v.Json, given: Any) -> None:
+    errors = [*(text_errors(given) if isinstance(given, dict) else ())]
+    errors += schema_errors(schema, given)
+    if errors:
+        raise InvalidRequest(unique(errors))
 
 
 HOST_IN_PATH = in_path("name", "the host's name", example="ns.example.com")
@@ -201,13 +340,12 @@ METHODS = [
     change(
         "POST /hosts/{name}",
         "createHost",
-        "Make a host and start it.",
+        "Make a host, and start or install it.",
         "Host",
         in_path("name", "the new host's name", schema=HOST_NAME, example="ns.example.com"),
         description="The answer comes once the machine runs; an install goes on after it. The"
         " host exists whole, or nothing is left of it. A location must be one that virt-install"
-        " knows an installer at. Each network must exist and be active, with no more than one"
-        " VLAN tag.",
+        " knows an installer at. Each network must exist and be active.",
         requestBody=body("HostRequest", _EXAMPLE),
         further={
             each: link(each, {"name": "$request.path.name"})
@@ -216,6 +354,41 @@ METHODS = [
                 *(f"{verb}Host" for verb in VERBS),
             )
         },
+    ),
+    change(
+        "PUT /hosts/{name}/boot",
+        "setHostBoot",
+        "Set what a host boots from, from its next start on.",
+        "Host",
+        HOST_IN_PATH,
+        requestBody=body("BootRequest", {"boot": ["network", "disk"]}),
+    ),
+    change(
+        "PUT /hosts/{name}/install",
+        "installHost",
+        "Install a host that is off again, or boot it once from the network or its media.",
+        "Host",
+        HOST_IN_PATH,
+        description="Its disks, cards and addresses stay as they are. It runs until its installer"
+        " reboots; what comes then is in `install`, as after a first install.",
+        requestBody=body("InstallRequest", {}),
+    ),
+    change(
+        "PUT /hosts/{name}/media",
+        "insertHostMedia",
+        "Put an image into a host's drive, a read-only USB CD-ROM, running or not.",
+        "Host",
+        HOST_IN_PATH,
+        description="The agent fetches it into its pool; `phase` of the operation says how far it"
+        " is.",
+        requestBody=body("MediaRequest", {"image": "http://deb.example.com/netinst.iso"}),
+    ),
+    change(
+        "DELETE /hosts/{name}/media",
+        "ejectHostMedia",
+        "Take the media out of a host and delete the agent's copy.",
+        "Host",
+        HOST_IN_PATH,
     ),
     change(
         "DELETE /hosts/{name}",

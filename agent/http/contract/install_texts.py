@@ -1,10 +1,10 @@
-"""The texts of an install: its location, and the kernel command line of the installer.
+"""The texts of an install: its location, the kernel command line of the installer, an image's URL.
 
 Each has a pattern for the schema, and code that says better what is wrong with it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,22 +17,22 @@ MOST_CMDLINE_BYTES = 2047
 _PORT = (
     r"0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 )
-LOCATION = (
-    r"^(?:[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp])://"
-    r'(?:[!"$-.0->@-Z\\^-~]*@)?'
+_HTTP = "[Hh][Tt][Tt][Pp][Ss]?"
+_REST = (
+    r'://(?:[!"$-.0->@-Z\\^-~]*@)?'
     r"(?:[A-Za-z0-9._%-]+|\[[A-Za-z0-9._:%-]+\])"
     rf"(?::(?:{_PORT})?)?(?:[/?#][!-~]*)?$"
 )
+LOCATION = rf"^(?:{_HTTP}|[Ff][Tt][Pp]){_REST}"
+IMAGE = f"^{_HTTP}{_REST}"
 # No control characters, and no space at either end.
 _INNER = r"\u0000-\u001f\u007f-\u009f\ufffe\uffff"
 CMDLINE = rf"^(?:[^ {_INNER}](?:[^{_INNER}]*[^ {_INNER}])?)?$"
 
 
 def text_errors(body: dict[str, Any]) -> Iterator[FieldError]:
-    """What is wrong with the texts of a body that may have both."""
-    if body.get("install") is not True or "location" not in body:
-        return  # then neither text may be there at all
-    for name, why_not in (("location", _why_no_location), ("cmdline", _why_no_cmdline)):
+    """What is wrong with the texts of a body."""
+    for name, why_not in _TEXTS.items():
         text = body.get(name)
         if isinstance(text, str):
             why = why_not(text)
@@ -40,7 +40,7 @@ def text_errors(body: dict[str, Any]) -> Iterator[FieldError]:
                 yield FieldError(name, why)
 
 
-def _why_no_location(location: str) -> str | None:
+def _why_no_url(location: str, *schemes: str) -> str | None:
     # virt-install's libraries crash on much of what is not a URL; it would also take a path on
     # the hypervisor, which is not the client's to read.
     if not re.fullmatch(r"[!-~]+", location):
@@ -51,8 +51,8 @@ def _why_no_location(location: str) -> str | None:
         host = url.hostname
     except ValueError as error:
         return f"it is not a URL: {error}"
-    if url.scheme not in ("http", "https", "ftp"):
-        return "it is not a http, https or ftp URL"
+    if url.scheme not in schemes:
+        return f"it is not a {', '.join(schemes[:-1])} or {schemes[-1]} URL"
     if not host or not re.fullmatch(r"[A-Za-z0-9._:%-]+", host) or port == 0:
         return "it is a URL without a usable host"
     return None
@@ -68,6 +68,13 @@ def _why_no_cmdline(cmdline: str) -> str | None:
     if size > MOST_CMDLINE_BYTES:
         return f"it has {size} bytes, and the kernel reads {MOST_CMDLINE_BYTES}"
     return None
+
+
+_TEXTS: dict[str, Callable[[str], str | None]] = {
+    "location": lambda text: _why_no_url(text, "http", "https", "ftp"),
+    "cmdline": _why_no_cmdline,
+    "image": lambda text: _why_no_url(text, "http", "https"),
+}
 
 
 def _passes(char: str) -> bool:

@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from agent.http.contract.values import Json, array, boolean, ref, text
+from agent.plans.power import VERBS
 
 JSON = "application/json"
 SCRIPT = "text/x-shellscript"
 TEXT_OF_SCRIPT: Json = {SCRIPT: {"schema": text()}}
-TAGS = ("hosts", "networks", "operations", "agent")
+TAGS = ("hosts", "snapshots", "networks", "operations", "agent")
 
 # The statuses of errors: of every operation, of one that runs commands, and of a change.
 _ALWAYS = (401, 403, 413, 421, 500)
@@ -135,6 +136,19 @@ def change(
     return _method(
         route, operationId=id_, summary=summary, parameters=asked, responses=answers, **more
     )
+
+
+def rest_codes(path: str, method: str, operation: Json) -> Json:
+    """An operation as it is with the setting `rest_codes`: a change that is done is 201 or 204."""
+    told = operation["responses"]["200"]
+    verb = path.rpartition("/")[2]
+    if method == "post":
+        more = {"201": {**told, "description": "It was made."}}
+    elif method == "delete" or (method == "put" and verb in VERBS):
+        more = {"204": answer("The change is done.", {}, "X-Operation-ID")}
+    else:
+        return operation
+    return {**operation, "responses": {**operation["responses"], **more}}
 
 
 _TO_OPERATION = {

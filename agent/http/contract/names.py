@@ -17,6 +17,8 @@ _UUID = r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}"
 _NO_NAME = rf"^(?:[0-9]+|{_UUID})$"
 _NAME: Json = {"type": "string", "not": {"pattern": _NO_NAME}, "maxLength": NAME_BYTES}
 HOST_NAME: Json = {**_NAME, "pattern": rf"^{_LABEL}(?:\.{_LABEL})*$"}
+# Of networks and of snapshots.
+NETWORK_WORDS = "letters, digits and . _ : -, not starting with - or ."
 NETWORK_NAME: Json = {**_NAME, "pattern": r"^[A-Za-z0-9_:][A-Za-z0-9._:-]*$"}
 
 

@@ -2,11 +2,21 @@
 
 from typing import Any
 
-from agent.errors import InvalidRequest
+from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.methods import Method, body, change, in_path, link, many, one, read
-from agent.http.contract.names import NETWORK_NAME, name_errors
+from agent.http.contract.names import NETWORK_NAME, NETWORK_WORDS, name_errors
 from agent.http.contract.validator import plain, schema_errors, unique
-from agent.http.contract.values import Json, array, between, enum, integer, record, text, uuid
+from agent.http.contract.values import (
+    Json,
+    array,
+    between,
+    enum,
+    integer,
+    or_null,
+    record,
+    text,
+    uuid,
+)
 from agent.plans.networks import NetworkRequest
 
 NETWORK = record(
@@ -15,8 +25,14 @@ NETWORK = record(
         "bridge": text(
             "an existing Open vSwitch bridge", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$"
         ),
-        "vlan": between(1, 4094, "the tag of the access ports"),
-    }
+    },
+    {
+        "vlan": between(1, 4094, "the VLAN whose frames come without a tag"),
+        "trunk": array(
+            between(1, 4094), "the VLANs that come tagged", minItems=1, uniqueItems=True
+        ),
+    },
+    "`vlan`, `trunk`, or both",
 )
 _ROW = {
     "name": text("the libvirt network's name"),
@@ -34,7 +50,8 @@ SCHEMAS: Json = {
             **_ROW,
             "id": uuid("the libvirt UUID"),
             "bridge": text(null=True),
-            "vlan": integer(null=True),
+            "vlan": integer("the VLAN whose frames come without a tag", null=True),
+            "trunk": or_null(array(integer()), "the VLANs that come tagged; null for access ports"),
             "ports": array(record(_PORT), "the cards that are attached to it now"),
         }
     ),
@@ -44,11 +61,14 @@ SCHEMAS: Json = {
 
 def network_request(name: str, given: Any) -> NetworkRequest:
     """Read the body of a POST of a network; raises InvalidRequest that names every field."""
-    what = "letters, digits and . _ : -, not starting with - or ."
-    errors = [*name_errors(name, NETWORK_NAME, what), *schema_errors(NETWORK, given)]
+    errors = [*name_errors(name, NETWORK_NAME, NETWORK_WORDS), *schema_errors(NETWORK, given)]
+    if not errors and not given.keys() & {"vlan", "trunk"}:
+        errors.append(FieldError("vlan", "is required, or trunk, or both"))
+    if not errors and given.get("vlan") in given.get("trunk", ()):
+        errors.append(FieldError("trunk", f"VLAN {given['vlan']} comes without a tag by vlan"))
     if errors:
         raise InvalidRequest(unique(errors))
-    return NetworkRequest(name=name, **plain(given))
+    return NetworkRequest(**{"name": name, "vlan": None, **plain(given)})
 
 
 def _methods(
@@ -74,6 +94,8 @@ def _methods(
             "Network",
             *above,
             new,
+            description="With `vlan` its hosts have access ports; with `trunk` they get frames of"
+            " those VLANs tagged, and with both also those of `vlan` untagged.",
             requestBody=body("NetworkRequest", {"bridge": "br0", "vlan": 10}),
             further={word: link(f"{word}{under}Network", names) for word in ("get", "delete")},
         ),

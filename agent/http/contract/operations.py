@@ -22,7 +22,12 @@ _STEP = {
     "command": v.ref("Command"),
     "undo": v.array(v.ref("Command"), "what takes the step back"),
 }
-_INSTALL = {"host": v.text(), "domain": v.uuid(), "location": v.text(null=True)}
+_INSTALL = {
+    "host": v.text(),
+    "domain": v.uuid(),
+    "location": v.text(null=True),
+    "after_install": v.enum(["start", "off"], "what becomes of the host then"),
+}
 _RUN = {
     "step": v.integer("of the plan, from 0", minimum=0),
     "undo": v.boolean("whether it took the step back"),
@@ -70,6 +75,7 @@ SCHEMAS: v.Json = {
         {
             **_COMMAND,
             "tolerates": v.array(v.text(), "texts on stderr that say that nothing was left to do"),
+            "expects": v.text("what it prints when it has done its work", null=True),
         }
     ),
     "Plan": v.record(
@@ -92,7 +98,7 @@ SCHEMAS: v.Json = {
             "plan": v.ref("Plan"),
             "commands": v.array(v.record(_RUN), "the commands that were run"),
         },
-        {"phase": v.text("the phase that virt-install reports", null=True)},
+        {"phase": v.text("what virt-install says, or how much of an image is fetched", null=True)},
     ),
     "OperationBegun": {
         "anyOf": [

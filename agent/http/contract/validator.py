@@ -30,28 +30,29 @@ Validator = validators.extend(Draft202012Validator, {"pattern": _pattern})  # ty
 def schema_errors(schema: dict[str, Any], body: Any) -> Iterator[FieldError]:
     """What a schema finds wrong with a body; a field may come more than once."""
     for error in Validator(schema).iter_errors(body):
-        yield from _field_errors(error, schema)
+        yield from _field_errors(error)
 
 
-def _field_errors(error: ValidationError, schema: dict[str, Any]) -> Iterator[FieldError]:
+def _field_errors(error: ValidationError) -> Iterator[FieldError]:
     given: Any = error.instance
+    path = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+    )
+    rule: Any = error.schema
     if error.validator == "required":
-        for name in schema["required"]:
-            if name not in given:
-                yield FieldError(name, "is required")
+        # The validator tells of each that is missing by itself.
+        missing = next(each for each in rule["required"] if error.message.startswith(repr(each)))
+        yield FieldError(f"{path}.{missing}".removeprefix("."), "is required")
     elif error.validator == "additionalProperties":
-        for name in sorted(set(given) - set(schema["properties"])):
-            has = ", ".join(schema["properties"])
-            yield FieldError(cut(name), f"there is no such field; the fields are {has}")
+        has = ", ".join(rule["properties"])
+        for name in sorted(set(given) - set(rule["properties"])):
+            told = f"there is no such field; the fields are {has}"
+            yield FieldError(cut(f"{path}.{name}".removeprefix(".")), told)
     else:
-        path = "".join(
-            f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
-        )
         message = error.message
         if error.validator == "maxItems":
             # Its own message has all the items, and not how many there may be.
             message = f"{len(given)} are more than the maximum of {error.validator_value}"
-        rule = error.schema
         why = rule.get(_REFUSAL) if isinstance(rule, dict) else None
         yield FieldError(path.removeprefix(".") or "body", cut(why or message))
 

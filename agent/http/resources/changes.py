@@ -13,16 +13,24 @@ from agent.http.resources.request import query
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.operation import Change, Request
+from agent.plans.power import VERBS
 from agent.plans.script import script
 
 
 class Changes:
-    """Does with a change what its request says: run it, run it later, or only show it."""
+    """Does with a change what its request says: run it, run it later, or only show it.
 
-    def __init__(self, executor: Executor, journal: Journal, places: Places) -> None:
+    rest_codes: answer 201 to a POST that made something, and 204 without a body to a DELETE and
+    to a PUT of a power verb.
+    """
+
+    def __init__(
+        self, executor: Executor, journal: Journal, places: Places, *, rest_codes: bool
+    ) -> None:
         self._executor = executor
         self._journal = journal
         self._places = places
+        self._rest_codes = rest_codes
 
     def enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> None:
         """Carry a change out and answer what came of it.
@@ -66,6 +74,14 @@ class Changes:
                 resp.media = {"id": operation}  # it runs all the same
         else:
             resp.media = self._executor.perform(change, operation, request)
+            if self._rest_codes and req.method == "POST":
+                resp.status = falcon.HTTP_201
+            elif self._rest_codes and (req.method == "DELETE" or _is_power(req)):
+                resp.status, resp.media = falcon.HTTP_204, None
+
+
+def _is_power(req: falcon.Request) -> bool:
+    return (req.uri_template or "").rpartition("/")[2] in VERBS
 
 
 def wants_script(req: falcon.Request) -> bool:

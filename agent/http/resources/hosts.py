@@ -1,10 +1,15 @@
-"""/hosts, /hosts/{name}, and its power: PUT /hosts/{name}/start and so on."""
+"""/hosts, /hosts/{name}, and below it: its power, what it boots from, installs, and media."""
 
 import falcon
 
 from agent.config import Config
 from agent.hosts import Hosts
-from agent.http.contract.hosts import host_request
+from agent.http.contract.hosts import (
+    boot_request,
+    host_request,
+    install_request,
+    media_request,
+)
 from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
@@ -60,3 +65,48 @@ class Power:
     def on_put(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Do to the host what the verb says."""
         self._changes.enact(self._hosts.power(name, self._verb), None, req, resp)
+
+
+class BootOrder:
+    """/hosts/{name}/boot"""
+
+    def __init__(self, hosts: Hosts, changes: Changes) -> None:
+        self._hosts = hosts
+        self._changes = changes
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Set what the host boots from, from its next start on."""
+        body = json_body(req)
+        self._changes.enact(self._hosts.set_boot(name, boot_request(body)), body, req, resp)
+
+
+class Install:
+    """/hosts/{name}/install"""
+
+    def __init__(self, hosts: Hosts, changes: Changes, config: Config) -> None:
+        self._hosts = hosts
+        self._changes = changes
+        self._config = config
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Install the host again."""
+        body = json_body(req)
+        change = self._hosts.install(name, install_request(body, self._config))
+        self._changes.enact(change, body, req, resp)
+
+
+class Media:
+    """/hosts/{name}/media"""
+
+    def __init__(self, hosts: Hosts, changes: Changes) -> None:
+        self._hosts = hosts
+        self._changes = changes
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Put an image into the host's drive."""
+        body = json_body(req)
+        self._changes.enact(self._hosts.insert_media(name, media_request(body)), body, req, resp)
+
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Take it out."""
+        self._changes.enact(self._hosts.eject_media(name), None, req, resp)

@@ -1,4 +1,4 @@
-"""Files: the console logs that libvirt writes."""
+"""Files: the console logs that libvirt writes, and images on their way into the pool."""
 
 from pathlib import PurePosixPath
 
@@ -23,3 +23,8 @@ def delete_console_log(path: str) -> Command:
         # Without the folder there is no log in it.
         tolerates=("No such file or directory",),
     )
+
+
+def delete(path: str) -> Command:
+    """Delete a file; it may be gone already."""
+    return Command(("rm", "-f", "--", path))

@@ -1,4 +1,4 @@
-"""ovs-vsctl: bridges and access ports of Open vSwitch."""
+"""ovs-vsctl: bridges of Open vSwitch and their ports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,16 @@ from agent.tools.command import Command
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An access port: its name, and the VLAN tag that it must have, None for untagged."""
+    """A host's port: its name, and what Open vSwitch must have of its VLANs.
+
+    tag: of an access port, and of a trunk's frames without a tag; None for none. trunks: the VLANs
+    of a trunk. vlan_mode: "native-untagged" or "native-tagged" for a trunk with a tag.
+    """
 
     name: str
     tag: int | None
+    trunks: tuple[int, ...] = ()
+    vlan_mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +42,16 @@ class OvsVsctl:
         return self._command("--format=json", "--columns=name,external_ids", "list", "Interface")
 
     def wait_until_tagged(self, ports: Sequence[Port]) -> Command:
-        """Succeed once every port is there with its tag; end by SIGALRM when one is not.
+        """Succeed once every port is there with its VLANs; end by SIGALRM when one is not.
 
-        libvirt before 10.3 leaves the tag of a port that it finds there as it is.
+        libvirt before 10.3 leaves the VLANs of a port that it finds there as they are.
         """
         words: list[str] = []
         for port in ports:
             tag = "[]" if port.tag is None else str(port.tag)
-            words += ["--", "wait-until", "Port", port.name, f"tag={tag}"]
+            trunks = ",".join(map(str, sorted(port.trunks)))
+            words += ["--", "wait-until", "Port", port.name, f"tag={tag}", f"trunks=[{trunks}]"]
+            words.append(f"vlan_mode={port.vlan_mode or '[]'}")
         return self._command(*words[1:])
 
     def del_ports(self, names: Sequence[str]) -> Command:

@@ -3,9 +3,12 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from xml.sax.saxutils import escape
 
 from agent.tools.command import Command
 
+# The namespace of what the agent notes in a domain's metadata.
+MEDIA_URI = "urn:staging-agent:media"
 # virsh's exit code is 1 for every failure, so these tell that there was nothing left to do.
 # A domain that was not there, and one that went while it was looked at.
 NO_DOMAIN = ("failed to get domain", "Domain not found")
@@ -14,6 +17,8 @@ NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
 DOMAIN_ON = "Domain is already active"
 NO_SCREEN = "no screens to take screenshot from"
+NO_DISK = "No disk found whose source path or target is"
+NO_SNAPSHOT = "Domain snapshot not found"
 NETWORK_OFF = "is not active"
 NETWORK_ON = "network is already active"
 
@@ -31,9 +36,14 @@ class Virsh:
     connect: str
 
     def _command(
-        self, *words: str, stdin: str | None = None, tolerates: tuple[str, ...] = ()
+        self,
+        *words: str,
+        stdin: str | None = None,
+        tolerates: tuple[str, ...] = (),
+        expects: str | None = None,
     ) -> Command:
-        return Command(("virsh", f"--connect={self.connect}", *words), stdin, tolerates)
+        argv = ("virsh", f"--connect={self.connect}", *words)
+        return Command(argv, stdin, tolerates, expects)
 
     def batch(self, commands: Sequence[Sequence[str]], mark: str) -> Command:
         """Several reads in one virsh, with a line of `mark` after each on both its outputs.
@@ -74,9 +84,9 @@ class Virsh:
         """Start a domain anew at once, as by its reset button."""
         return self._command("reset", f"--domain={domain}")
 
-    def domstate(self, domain: str) -> Command:
-        """Say a domain's state; fails when there is no such domain."""
-        return self._command("domstate", f"--domain={domain}")
+    def domstate(self, domain: str, expects: str | None = None) -> Command:
+        """Say a domain's state; fails when there is no such domain, or it is in another state."""
+        return self._command("domstate", f"--domain={domain}", expects=expects)
 
     def screenshot(self, domain: str) -> Command:
         """Print a picture of a domain's screen; fails when it is off."""
@@ -117,6 +127,72 @@ class Virsh:
     def vol_delete(self, pool: str, vol: str) -> Command:
         """Delete a volume; it may be gone already."""
         return self._command("vol-delete", f"--pool={pool}", f"--vol={vol}", tolerates=(NO_VOLUME,))
+
+    def vol_create_empty(self, pool: str, name: str) -> Command:
+        """Make a volume of no bytes; fails when there is one, or a file, of that name."""
+        return self._command(
+            *("vol-create-as", f"--pool={pool}", f"--name={name}", "--capacity=0", "--format=raw")
+        )
+
+    def vol_upload(self, pool: str, vol: str, file: str) -> Command:
+        """Fill a volume with a file, as large as that is."""
+        return self._command("vol-upload", f"--pool={pool}", f"--vol={vol}", f"--file={file}")
+
+    def attach_cdrom(self, domain: str, image: str, target: str) -> Command:
+        """Put an image into a new read-only drive, at once where the domain runs, and for good.
+
+        On USB: SATA has no hot plug. target: the drive's, such as sdc.
+        """
+        return self._command(
+            *("attach-disk", f"--domain={domain}", f"--source={image}", f"--target={target}"),
+            *("--type=cdrom", "--targetbus=usb", "--mode=readonly", "--subdriver=raw"),
+            "--persistent",
+        )
+
+    def detach_disk(self, domain: str, target: str) -> Command:
+        """Take a drive away, at once where the domain runs, and for good; it may be gone already.
+
+        target: of the drive, or the path of its image.
+        """
+        return self._command(
+            *("detach-disk", f"--domain={domain}", f"--target={target}", "--persistent"),
+            tolerates=(NO_DISK, *NO_DOMAIN),
+        )
+
+    def note_media(self, domain: str, url: str) -> Command:
+        """Note in the kept definition of a domain where the image in its drive is from."""
+        return self._command(
+            *("metadata", f"--domain={domain}", f"--uri={MEDIA_URI}", "--key=media"),
+            *(f"--set=<image>{escape(url)}</image>", "--config"),
+        )
+
+    def forget_media(self, domain: str) -> Command:
+        """Take that note out of the definition; there may be none."""
+        return self._command(
+            *("metadata", f"--domain={domain}", f"--uri={MEDIA_URI}", "--remove", "--config"),
+            tolerates=NO_DOMAIN,
+        )
+
+    def snapshot_list(self, domain: str, expects: Sequence[str]) -> Command:
+        """Name a domain's snapshots; fails when they are not these, in virsh's order."""
+        return self._command(
+            "snapshot-list", f"--domain={domain}", "--name", expects="\n".join(expects)
+        )
+
+    def snapshot_create_as(self, domain: str, name: str) -> Command:
+        """Make a snapshot of a domain's disks, and of its memory where it runs."""
+        return self._command("snapshot-create-as", f"--domain={domain}", f"--name={name}")
+
+    def snapshot_revert(self, domain: str, name: str) -> Command:
+        """Put a domain back to a snapshot: disks, definition, and memory where it ran then."""
+        return self._command("snapshot-revert", f"--domain={domain}", f"--snapshotname={name}")
+
+    def snapshot_delete(self, domain: str, name: str) -> Command:
+        """Delete a snapshot; it may be gone already."""
+        return self._command(
+            *("snapshot-delete", f"--domain={domain}", f"--snapshotname={name}"),
+            tolerates=(NO_SNAPSHOT, *NO_DOMAIN),
+        )
 
     def net_define(self, xml: str) -> Command:
         """Define a persistent network; fails when one of its name has another UUID."""

@@ -1,9 +1,12 @@
-"""virt-install: define and start a new domain."""
+"""virt-install: define and start a new domain, or install one again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.tools.command import Command
+
+# From 4.0 on virt-install refuses an operating system that it cannot detect.
+_ANY_SYSTEM = "--os-variant=detect=on,require=off"
 
 
 def quoted(value: str) -> str:
@@ -24,28 +27,28 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """A network card: the libvirt network and the name of its port on the hypervisor.
+class Nic:
+    """A network card: the libvirt network, the name of its port on the hypervisor, and its MAC.
 
     A name that begins with "vnet" would be replaced by libvirt with the next free one.
     """
 
     network: str
     port: str
+    mac: str
 
 
 @dataclass(frozen=True, slots=True)
-class Boot:
-    """What the domain starts from first.
+class Installer:
+    """What a domain starts from once, until it reboots.
 
-    location: URL of an installer; network_boot: from its first card, as an install does;
-    neither: from its disk, and from the network while that is blank.
-    cmdline: kernel parameters of the installer at `location`.
+    location: URL of an installer; cdrom: path of an image, in its first drive for discs; neither:
+    its first card. cmdline: kernel parameters of the installer at `location`.
     """
 
     location: str | None = None
     cmdline: str = ""
-    network_boot: bool = False
+    cdrom: str | None = None
 
 
 def virt_install(
@@ -59,17 +62,21 @@ def virt_install(
     machine: str,
     virt_type: str,
     disks: Sequence[Disk],
-    cards: Sequence[Card],
-    boot: Boot,
+    nics: Sequence[Nic],
+    boot: Sequence[str],
+    installer: Installer | None,
+    start: bool,
     console_log: str,
 ) -> Command:
     """Define a domain that looks like a physical machine, and start it.
 
-    memory_mib: in MiB. console_log: the file that libvirt logs the serial port to.
+    memory_mib: in MiB. boot: what it boots from, in order, in the words of `boot_order`.
+    installer: what it starts from first, None for that, too. start: False leaves one without an
+    installer off. console_log: the file that libvirt logs the serial port to.
 
     It returns once the domain runs: `--noautoconsole` without `--wait`. An install boots a
     form of the domain that ends at the installer's reboot; the form that is kept boots from
-    disk.
+    what `boot` says, which without the option would be the network again after a network boot.
     """
     return Command(
         (
@@ -82,19 +89,43 @@ def virt_install(
             *(("--autostart",) if autostart else ()),
             f"--machine={machine}",
             f"--virt-type={virt_type}",
-            # From 4.0 on virt-install refuses an operating system that it cannot detect.
-            "--os-variant=detect=on,require=off",
+            _ANY_SYSTEM,
             # Without it bus=scsi would land on an LSI controller.
             "--controller=type=scsi,model=virtio-scsi",
             *([_disk(index, disk) for index, disk in enumerate(disks)] or ["--disk=none"]),
-            *([_card(card) for card in cards] or ["--network=none"]),
+            *([_nic(nic) for nic in nics] or ["--network=none"]),
             "--graphics=vnc,listen=127.0.0.1",
             # Without log.append=on the restart after an install would truncate the log.
             f"--serial=pty,log.file={quoted(console_log)},log.append=on",
             "--noautoconsole",
-            *_boot(boot),
+            *(("--import",) if installer is None else _installer(installer)),
+            *(() if start else ("--noreboot",)),
+            f"--boot={boot_order(boot)}",
         )
     )
+
+
+def reinstall(connect: str, domain: str, installer: Installer) -> Command:
+    """Start a domain that is off from an installer, until it reboots.
+
+    domain: its UUID. The definition that is kept stays as it is, cards and all: for a `--cdrom`
+    virt-install takes the drive that the domain has.
+    """
+    return Command(
+        (
+            "virt-install",
+            f"--connect={connect}",
+            f"--reinstall={domain}",
+            _ANY_SYSTEM,
+            "--noautoconsole",
+            *_installer(installer),
+        )
+    )
+
+
+def boot_order(boot: Sequence[str]) -> str:
+    """What a domain boots from, "disk", "network" or "cdrom" each, as virt-install's `--boot`."""
+    return ",".join({"disk": "hd"}.get(kind, kind) for kind in boot)
 
 
 def _disk(index: int, disk: Disk) -> str:
@@ -104,15 +135,15 @@ def _disk(index: int, disk: Disk) -> str:
     return f"--disk=vol={quoted(f'{disk.pool}/{disk.volume}')},bus=scsi,{address},address.unit=0"
 
 
-def _card(card: Card) -> str:
-    return f"--network=network={quoted(card.network)},model=virtio,target.dev={card.port}"
+def _nic(nic: Nic) -> str:
+    own = f"mac={nic.mac},model=virtio,target.dev={nic.port}"
+    return f"--network=network={quoted(nic.network)},{own}"
 
 
-def _boot(boot: Boot) -> tuple[str, ...]:
-    if boot.location is not None:
-        location = f"--location=location={quoted(boot.location)}"
-        return (location, f"--extra-args={boot.cmdline}") if boot.cmdline else (location,)
-    if boot.network_boot:
-        return ("--pxe",)
-    # --boot alone is refused for want of an install method.
-    return ("--import", "--boot=hd,network")
+def _installer(installer: Installer) -> tuple[str, ...]:
+    if installer.location is not None:
+        location = f"--location=location={quoted(installer.location)}"
+        return (location, f"--extra-args={installer.cmdline}") if installer.cmdline else (location,)
+    if installer.cdrom is not None:
+        return (f"--cdrom={installer.cdrom}",)
+    return ("--pxe",)

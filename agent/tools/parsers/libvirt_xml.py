@@ -1,9 +1,40 @@
-"""The XML in which libvirt describes domains, networks, pools and volumes."""
+"""The XML in which libvirt describes domains, networks, pools, volumes and snapshots."""
 
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from agent.errors import InvalidOutput
+from agent.tools.commands.virsh import MEDIA_URI
+
+_MAC = re.compile(r"<mac address='([0-9A-Fa-f:]+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class Vlan:
+    """The VLANs of a network or a card.
+
+    tags: all of them, the native one included. trunk: they come tagged. native: of a trunk, the
+    VLAN of frames without a tag; native_mode: "untagged" or "tagged", as its own frames leave.
+    """
+
+    tags: tuple[int, ...] = ()
+    trunk: bool = False
+    native: int | None = None
+    native_mode: str | None = None
+
+    @property
+    def untagged(self) -> int | None:
+        """The VLAN whose frames come without a tag, None where there is none."""
+        return self.native if self.trunk else next(iter(self.tags), None)
+
+    @property
+    def tagged(self) -> tuple[int, ...] | None:
+        """The VLANs whose frames come with a tag, None for an access port."""
+        if not self.trunk:
+            return None
+        native = self.native if self.native_mode == "untagged" else None
+        return tuple(tag for tag in self.tags if tag != native)
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +42,7 @@ class Disk:
     """A disk of a domain.
 
     device: "disk", "cdrom", "floppy" or "lun". path: its image, None where it has no file.
+    format: of its image, as "qcow2" or "raw", None where the definition does not say.
     backing: the images under it that libvirt names, which it does for a running domain.
     """
 
@@ -20,6 +52,7 @@ class Disk:
     pool: str | None
     volume: str | None
     backing: tuple[str, ...]
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +65,18 @@ class Interface:
     mac: str
     network: str | None
     bridge: str | None
-    vlan: int | None
+    vlan: Vlan | None
     port: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain's definition, running or kept. kernel: it boots from a kernel, not a disk."""
+    """A domain's definition, running or kept.
+
+    kernel: it boots from a kernel, not a disk. boot: what it boots from, in order: "disk",
+    "network" or "cdrom". device_boot: it has that of single devices, and not of kinds.
+    media: where the image in its drive was fetched from, which the agent notes there.
+    """
 
     name: str
     uuid: str
@@ -49,6 +87,9 @@ class Domain:
     disks: tuple[Disk, ...]
     interfaces: tuple[Interface, ...]
     console_log: str | None
+    boot: tuple[str, ...] = ()
+    device_boot: bool = False
+    media: str | None = None
 
     @property
     def installs(self) -> bool:
@@ -60,29 +101,66 @@ class Domain:
 class Network:
     """A network's definition.
 
-    bridge: the bridge that hosts are attached to. tags: its VLAN tags; trunk: all of them
-    pass, tagged. openvswitch: the bridge is one of Open vSwitch's.
+    bridge: the bridge that hosts are attached to. openvswitch: it is one of Open vSwitch's.
     """
 
     name: str
     uuid: str
     bridge: str | None
     openvswitch: bool
-    tags: tuple[int, ...]
-    trunk: bool
+    vlan: Vlan
 
-    @property
-    def vlan(self) -> int | None:
-        """The tag of its access ports, None where they have none."""
-        return self.tags[0] if len(self.tags) == 1 and not self.trunk else None
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot of a domain, and the domain's definition at its time.
+
+    state: the domain's, in virsh's words. created: in seconds since 1970. external: it is not in
+    the domain's own disks alone.
+    """
+
+    name: str
+    state: str
+    created: int
+    external: bool
+    domain: Domain
 
 
 def domain(text: str) -> Domain:
     """`dumpxml`: one domain."""
-    root = _root(text, "domain")
+    return _domain(_root(text, "domain"))
+
+
+def snapshot(text: str) -> Snapshot:
+    """`snapshot-dumpxml`: one snapshot."""
+    root = _root(text, "domainsnapshot")
+    kept = root.find("domain")
+    if kept is None:
+        raise InvalidOutput("virsh", text, "no <domain>")
+    parts = (*root.findall("memory"), *root.findall("disks/disk"))
+    state = _text(root, "state")
+    return Snapshot(
+        name=_text(root, "name"),
+        state={"shutoff": "shut off"}.get(state, state),
+        created=_integer(root, "creationTime"),
+        external=any(part.get("snapshot") == "external" for part in parts),
+        domain=_domain(kept),
+    )
+
+
+def macs(text: str) -> frozenset[str]:
+    """`dumpxml`: the MACs of a domain's cards, in lower case.
+
+    Not by way of `domain`: this is read of every domain before a host is made.
+    """
+    return frozenset(mac.lower() for mac in _MAC.findall(text))
+
+
+def _domain(root: ElementTree.Element) -> Domain:
     devices = root.find("devices")
     found = devices if devices is not None else ElementTree.Element("devices")
     log = found.find("serial/log")
+    kinds, of_devices = _boot(root, found)
     return Domain(
         name=_text(root, "name"),
         uuid=_text(root, "uuid"),
@@ -90,6 +168,9 @@ def domain(text: str) -> Domain:
         vcpus=_integer(root, "vcpu"),
         kernel=root.find("os/kernel") is not None,
         on_reboot=root.findtext("on_reboot", ""),
+        boot=kinds,
+        device_boot=of_devices,
+        media=root.findtext(f"metadata/{{{MEDIA_URI}}}image"),
         disks=tuple(_disk(disk) for disk in found.findall("disk")),
         interfaces=tuple(_interface(interface) for interface in found.findall("interface")),
         console_log=None if log is None else log.get("file"),
@@ -101,14 +182,12 @@ def network(text: str) -> Network:
     root = _root(text, "network")
     bridge = root.find("bridge")
     port = root.find("virtualport")
-    vlan = root.find("vlan")
     return Network(
         name=_text(root, "name"),
         uuid=_text(root, "uuid"),
         bridge=None if bridge is None else bridge.get("name"),
         openvswitch=port is not None and port.get("type") == "openvswitch",
-        tags=_tags(vlan),
-        trunk=vlan is not None and vlan.get("trunk") == "yes",
+        vlan=_vlan(root.find("vlan")) or Vlan(),
     )
 
 
@@ -165,6 +244,7 @@ def _kib(root: ElementTree.Element, path: str) -> int:
 def _disk(disk: ElementTree.Element) -> Disk:
     source = disk.find("source")
     target = disk.find("target")
+    driver = disk.find("driver")
     at = {} if source is None else source.attrib
     backing = tuple(
         path
@@ -174,6 +254,7 @@ def _disk(disk: ElementTree.Element) -> Disk:
     return Disk(
         target="" if target is None else target.get("dev", ""),
         device=disk.get("device", "disk"),
+        format=None if driver is None else driver.get("type"),
         path=at.get("file") or at.get("dev"),
         pool=at.get("pool"),
         volume=at.get("volume"),
@@ -186,17 +267,48 @@ def _interface(interface: ElementTree.Element) -> Interface:
     at = {} if source is None else source.attrib
     mac = interface.find("mac")
     port = interface.find("target")
-    tags = _tags(interface.find("vlan"))
     return Interface(
         mac="" if mac is None else mac.get("address", ""),
         network=at.get("network"),
         bridge=at.get("bridge"),
-        vlan=tags[0] if len(tags) == 1 else None,
+        vlan=_vlan(interface.find("vlan")),
         port=None if port is None else port.get("dev"),
     )
 
 
-def _tags(vlan: ElementTree.Element | None) -> tuple[int, ...]:
+def _vlan(vlan: ElementTree.Element | None) -> Vlan | None:
     if vlan is None:
-        return ()
-    return tuple(int(tag.get("id", "0")) for tag in vlan.findall("tag"))
+        return None
+    tags = vlan.findall("tag")
+    native = next((tag for tag in tags if tag.get("nativeMode")), None)
+    return Vlan(
+        tags=tuple(int(tag.get("id", "0")) for tag in tags),
+        # libvirt makes a trunk of several tags by itself.
+        trunk=vlan.get("trunk") == "yes" or len(tags) > 1,
+        native=None if native is None else int(native.get("id", "0")),
+        native_mode=None if native is None else native.get("nativeMode"),
+    )
+
+
+# What libvirt boots from, in the words of the API.
+_BOOT = {"hd": "disk", "network": "network", "cdrom": "cdrom"}
+
+
+def _boot(root: ElementTree.Element, devices: ElementTree.Element) -> tuple[tuple[str, ...], bool]:
+    """What a domain boots from, in order, and whether that is said of single devices."""
+    kinds = [_BOOT.get(boot.get("dev", "")) for boot in root.findall("os/boot")]
+    ordered = [
+        (int(boot.get("order", "0")), _kind(device))
+        for device in devices
+        for boot in device.findall("boot")
+    ]
+    kinds += [kind for _, kind in sorted(ordered, key=lambda each: each[0])]
+    return tuple(dict.fromkeys(kind for kind in kinds if kind is not None)), bool(ordered)
+
+
+def _kind(device: ElementTree.Element) -> str | None:
+    if device.tag == "interface":
+        return "network"
+    if device.tag == "disk":
+        return {"disk": "disk", "lun": "disk", "cdrom": "cdrom"}.get(device.get("device", "disk"))
+    return None

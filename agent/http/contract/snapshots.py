@@ -1,0 +1,58 @@
+"""Snapshots of hosts: what answers about them hold, and their methods."""
+
+from agent.errors import FieldError, InvalidRequest
+from agent.http.contract.hosts import HOST_IN_PATH
+from agent.http.contract.methods import change, in_path, many, one, read
+from agent.http.contract.names import NETWORK_NAME, NETWORK_WORDS, name_errors
+from agent.http.contract.values import Json, enum, record, text, time
+from agent.tools.parsers.virsh import STATES
+
+SCHEMAS: Json = {
+    "Snapshot": record(
+        {
+            "name": text(),
+            "state": enum(STATES, "the host's at its time, as virsh prints it"),
+            "created": time(),
+        }
+    ),
+    "SnapshotDeleted": record({"host": text(), "name": text()}),
+}
+
+_IN_PATH = (HOST_IN_PATH, in_path("snapshot", "the snapshot's name", example="clean"))
+_PATH = "/hosts/{name}/snapshots/{snapshot}"
+
+METHODS = [
+    read(
+        "GET /hosts/{name}/snapshots",
+        "listSnapshots",
+        "List a host's snapshots, oldest first.",
+        many("Snapshot"),
+        HOST_IN_PATH,
+    ),
+    read(f"GET {_PATH}", "getSnapshot", "Show a snapshot.", one("Snapshot"), *_IN_PATH),
+    change(
+        f"POST {_PATH}",
+        "createSnapshot",
+        "Make a snapshot of a host's disks, and of its memory where it runs.",
+        "Snapshot",
+        HOST_IN_PATH,
+        in_path("snapshot", "the new snapshot's name", schema=NETWORK_NAME, example="clean"),
+        description="Its disks must be qcow2 volumes that were made for it, and its drive empty.",
+    ),
+    change(
+        f"PUT {_PATH}/revert",
+        "revertSnapshot",
+        "Put a host back to a snapshot: disks, definition, and memory where it ran then.",
+        "Host",
+        *_IN_PATH,
+        description="One that runs is stopped first.",
+    ),
+    change(f"DELETE {_PATH}", "deleteSnapshot", "Delete a snapshot.", "SnapshotDeleted", *_IN_PATH),
+]
+
+
+def see_name(name: str) -> None:
+    """Raise InvalidRequest unless a snapshot may have that name."""
+    errors = name_errors(name, NETWORK_NAME, NETWORK_WORDS)
+    if named := [FieldError("snapshot", error.detail) for error in errors]:
+        raise InvalidRequest(named)

@@ -1,0 +1,91 @@
+"""The plans that put an image into a host's drive and take it out. Pure: facts in, a plan out."""
+
+from itertools import count, product
+from string import ascii_lowercase
+
+from agent.config import Config
+from agent.errors import NotFound, WrongState
+from agent.hypervisor.facts import DomainDetails, PoolFacts
+from agent.plans.disks import media_drive, media_volume
+from agent.plans.plan import Plan, Step
+from agent.tools.commands import curl, files
+from agent.tools.commands.virsh import Virsh
+
+_GIB = 1 << 30
+
+
+def insert(url: str, host: DomainDetails, pool: PoolFacts, config: Config) -> Plan:
+    """Plan to fetch an image and put it into a drive of a host, whether that runs or not.
+
+    Raises WrongState when there is one in it already.
+    """
+    name, uuid = host.kept.name, host.kept.uuid
+    if media_drive(host.kept) is not None:
+        raise WrongState(
+            f"host {name!r} has media already, from {host.kept.media}; take it out first"
+        )
+    virsh = Virsh(config.libvirt_uri)
+    volume = media_volume(name, uuid)
+    image = f"{pool.path}/{volume}"
+    # Not into the pool at once, which libvirt alone may write to.
+    fetched = f"{config.state_dir}/{uuid}.media"
+    return Plan(
+        f"put media into host {name}",
+        (
+            Step(
+                f"make volume {volume}",
+                virsh.vol_create_empty(pool.name, volume),
+                (virsh.vol_delete(pool.name, volume),),
+            ),
+            Step(
+                f"fetch {url}",
+                curl.fetch(url, fetched, config.media_gb * _GIB),
+                (files.delete(fetched),),
+            ),
+            Step("copy it into the volume", virsh.vol_upload(pool.name, volume, fetched)),
+            Step("delete what was fetched", files.delete(fetched)),
+            Step(
+                "note where it is from",
+                virsh.note_media(uuid, url),
+                (virsh.forget_media(uuid),),
+            ),
+            Step(
+                f"put the volume into a drive of domain {name}",
+                virsh.attach_cdrom(uuid, image, _free_target(host)),
+                (virsh.detach_disk(uuid, image),),
+            ),
+        ),
+        once=image,
+    )
+
+
+def eject(host: DomainDetails, config: Config) -> Plan:
+    """Plan to take the media out of a host and delete it. It can be run again from any point.
+
+    Raises NotFound when there is none.
+    """
+    name, uuid = host.kept.name, host.kept.uuid
+    drive = media_drive(host.kept)
+    if drive is None:
+        raise NotFound(f"host {name!r} has no media")
+    virsh = Virsh(config.libvirt_uri)
+    volume = (drive.path or "").rpartition("/")[2]
+    return Plan(
+        f"take media out of host {name}",
+        (
+            Step(f"take the drive out of domain {name}", virsh.detach_disk(uuid, drive.target)),
+            Step("forget where it is from", virsh.forget_media(uuid)),
+            Step(f"delete volume {volume}", virsh.vol_delete(config.pool, volume)),
+        ),
+    )
+
+
+def _free_target(host: DomainDetails) -> str:
+    """The first name for a disk, of sda, sdb and so on, that no disk of a host has."""
+    used = {disk.target for form in (host.definition, host.kept) for disk in form.disks}
+    names = (
+        f"sd{''.join(letters)}"
+        for length in count(1)
+        for letters in product(ascii_lowercase, repeat=length)
+    )
+    return next(name for name in names if name not in used)
