@@ -5,8 +5,9 @@ from pathlib import Path
 import falcon
 
 from agent.access.control import AccessControl
+from agent.compute.hosts import Hosts
+from agent.compute.networks import Networks
 from agent.config import Config
-from agent.hosts import Hosts
 from agent.http import problems
 from agent.http.contract.document import document
 from agent.http.docs import manual
@@ -25,7 +26,6 @@ from agent.http.resources.snapshots import Revert, Snapshot, SnapshotList
 from agent.http.shared_reads import SharedRead
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.screens import Screens
-from agent.networks import Networks
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.plans.power import VERBS

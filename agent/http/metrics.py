@@ -28,7 +28,7 @@ _METHODS = frozenset(method.value for method in HTTPMethod)
 # virsh's own words, so that a state which no host is in is there as 0.
 _STATES = ("running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
 # Those whose first word says what they do. Of the others the name says it.
-_WITH_VERB = frozenset(("virsh", "ovs-vsctl", "ovs-appctl", "qemu-img"))
+_WITH_VERB = frozenset(("virsh", "ovs-vsctl", "ovs-appctl", "qemu-img", "prlimit"))
 # What is counted of the disks and cards of a host: the name, what was done, and the counts by the
 # label.
 _COUNTED: tuple[tuple[str, str, str, Callable[[Usage], Mapping[str, int]]], ...] = (

@@ -6,8 +6,10 @@ from pathlib import Path
 import falcon
 
 from agent.access.control import AccessControl
+from agent.compute.hosts import Hosts
+from agent.compute.installs import Installs
+from agent.compute.networks import Networks
 from agent.config import Config
-from agent.hosts import Hosts
 from agent.http.app import create_app
 from agent.http.metrics import Metrics
 from agent.http.resources.health import Health
@@ -16,8 +18,6 @@ from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.screens import Screens
 from agent.hypervisor.virtualisation import VirtType
-from agent.installs import Installs
-from agent.networks import Networks
 from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal

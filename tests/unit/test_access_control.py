@@ -12,9 +12,9 @@ from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
 from agent.access.control import AccessControl, require_authentication
+from agent.compute.hosts import Hosts
 from agent.config import Config
 from agent.errors import ConfigError
-from agent.hosts import Hosts
 
 from .test_http_health import expect_good_health
 from .web import CONFIG, LIST, STATES, Agent, see_problem

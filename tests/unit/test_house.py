@@ -12,7 +12,7 @@ FLOORS = (
     ("cli",),
     ("server",),
     ("http",),
-    ("access", "hosts", "networks", "installs"),
+    ("access", "compute"),
     ("operations",),
     ("plans",),
     ("hypervisor",),

@@ -6,7 +6,7 @@ import falcon.inspect
 import pytest
 
 from agent import errors
-from agent.hosts import Hosts
+from agent.compute.hosts import Hosts
 from agent.operations.locks import Claim
 from agent.operations.operation import Change
 

@@ -9,15 +9,15 @@ import falcon.testing
 from pytest_subprocess import FakeProcess
 
 from agent.access.control import AccessControl
+from agent.compute.hosts import Hosts
+from agent.compute.networks import Networks
 from agent.config import Config
-from agent.hosts import Hosts
 from agent.http.app import MANUAL, create_app
 from agent.http.metrics import Metrics
 from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.screens import Screens
-from agent.networks import Networks
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Locks

@@ -2,7 +2,7 @@
 
 import falcon
 
-from agent.hosts import Hosts
+from agent.compute.hosts import Hosts
 from agent.http.contract.console import PNG
 from agent.http.places import Places
 from agent.http.shared_reads import SharedReads
