@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.config import Config
-from agent.errors import JournalFailed, NotFound, WrongState
+from agent.errors import InvalidOutput, JournalFailed, NotFound, WrongState
 from agent.hypervisor.facts import DomainDetails, PowerFacts
 from agent.hypervisor.hypervisor import Hypervisor, no_host
 from agent.operations.journal import Journal
@@ -79,6 +79,34 @@ class Hosts:
             # A domain that is off does not say where its networks lead.
             networks = {found.name: found for found in self._hypervisor.networks.definitions()}
         return _shown(details, networks, _install(self._install_of(details.definition.uuid)))
+
+    def usage(self, name: str) -> dict[str, Any]:
+        """What a host has used since it started; raises NotFound, and WrongState when it is off."""
+        found = self._hypervisor.usage(name)
+        if found.state == "shut off":
+            raise WrongState(f"host {name!r} is shut off, and uses nothing until it runs")
+        used = found.usage
+        if used.cpu_ns is None or used.rss_kib is None:
+            raise InvalidOutput("virsh domstats", str(used), "no processor time or no memory")
+        return {
+            "cpu_seconds": used.cpu_ns / 1e9,
+            "memory_bytes": used.rss_kib * 1024,
+            "disks": [
+                {"target": target, "read_bytes": read, "written_bytes": used.written_bytes[target]}
+                for target, read in used.read_bytes.items()
+                if target in used.written_bytes
+            ],
+            # libvirt counts by the port, which is the hypervisor's name of a card.
+            "interfaces": [
+                {
+                    "mac": card.mac,
+                    "received_bytes": used.received_bytes[card.port],
+                    "sent_bytes": used.sent_bytes[card.port],
+                }
+                for card in found.definition.interfaces
+                if card.port in used.received_bytes and card.port in used.sent_bytes
+            ],
+        }
 
     def start_plan(self, uuid: str) -> Plan:
         """The plan that starts the host of that UUID; raises NotFound, WrongState."""

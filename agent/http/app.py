@@ -21,9 +21,11 @@ from agent.http.resources.health import Health
 from agent.http.resources.hosts import BootOrder, Host, HostList, Install, Media, Power
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
+from agent.http.resources.screen import Screen, Usage
 from agent.http.resources.snapshots import Revert, Snapshot, SnapshotList
 from agent.http.shared_reads import SharedRead
 from agent.hypervisor.consoles import Consoles
+from agent.hypervisor.screens import Screens
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.plans.power import VERBS
@@ -39,6 +41,7 @@ def create_app(
     journal: Journal,
     health: Health,
     consoles: Consoles,
+    screens: Screens,
     access: AccessControl,
     metrics: Metrics,
     places: Places,
@@ -72,6 +75,8 @@ def create_app(
     app.add_route("/hosts/{name}/snapshots/{snapshot}", Snapshot(hosts, changes, places))
     app.add_route("/hosts/{name}/snapshots/{snapshot}/revert", Revert(hosts, changes))
     app.add_route("/hosts/{name}/console", Console(consoles, places))
+    app.add_route("/hosts/{name}/screen", Screen(screens, places))
+    app.add_route("/hosts/{name}/usage", Usage(hosts, places))
     app.add_route("/networks", NetworkList(networks, places))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))
@@ -84,7 +89,7 @@ def create_app(
     app.add_route("/docs/{page}", docs)
     metrics.watch(
         # However many scrapes there are at the same time, they do not take all the threads.
-        SharedRead(health.host_states, places),
+        SharedRead(health.host_figures, places),
         lambda: executor.active,
         lambda: len(health.unsettled()),
         lambda: len(journal.installs()),

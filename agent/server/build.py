@@ -18,6 +18,7 @@ from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.kept_virsh import KeptVirsh
+from agent.hypervisor.screens import Screens
 from agent.hypervisor.virtualisation import VirtType
 from agent.operations.admission import Admission
 from agent.operations.executor import Executor
@@ -84,6 +85,7 @@ def build(config: Config) -> Agent:
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.
         Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, recovery),
         consoles,
+        Screens(hypervisor, runner, config),
         access,
         metrics,
         places,

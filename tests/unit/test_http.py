@@ -27,6 +27,8 @@ def test_the_routes_are_the_documented_ones(agent: Agent) -> None:
         "/hosts": {"GET"},
         "/hosts/{name}": {"GET", "POST", "DELETE"},
         "/hosts/{name}/console": {"GET"},
+        "/hosts/{name}/screen": {"GET"},
+        "/hosts/{name}/usage": {"GET"},
         "/hosts/{name}/boot": {"PUT"},
         "/hosts/{name}/install": {"PUT"},
         "/hosts/{name}/media": {"PUT", "DELETE"},

@@ -19,6 +19,7 @@ from agent.http.resources.changes import Changes
 from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
+from agent.hypervisor.screens import Screens
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Locks
@@ -81,6 +82,7 @@ class Agent:
             self.journal,
             Health(hypervisor, self.journal, self.recovery),
             Consoles(hypervisor, CONFIG),
+            Screens(hypervisor, runner, CONFIG),
             AccessControl(config),
             metrics,
             places,
@@ -112,7 +114,12 @@ class Agent:
         self.fp.register(batch_argv(reads), stdout=stdout, stderr=stderr)
 
     def runs(
-        self, *argv: str, stdout: str = "", stderr: str = "", returncode: int = 0, **more: Any
+        self,
+        *argv: str,
+        stdout: str | bytes = "",
+        stderr: str = "",
+        returncode: int = 0,
+        **more: Any,
     ) -> Any:
         """Expect a command; answers what records its calls."""
         return self.fp.register(
@@ -154,6 +161,8 @@ RUNNING = Read("list --uuid", f"{uuid(1)}\n{uuid(2)}\n\n")
 NONE_RUNNING = Read("list --uuid", "\n")
 EMPTY_LIST = Read("list --all --uuid --name", virsh("empty-list"))
 STATES = Read("domstats --state", virsh("domstats-state"))
+COUNTERS = "--cpu-total --balloon --interface --block"
+ACTIVE = Read(f"domstats --list-active --nowait {COUNTERS}", virsh("domstats-active"))
 NET_UUIDS = Read("net-list --all --uuid", virsh("net-list-uuid"))
 NET_ALL = Read("net-list --all --name", virsh("net-list-all"))
 NET_ACTIVE = Read("net-list --name", virsh("net-list-active"))

@@ -349,7 +349,10 @@ METHODS = [
         requestBody=body("HostRequest", _EXAMPLE),
         further={
             each: link(each, {"name": "$request.path.name"})
-            for each in ("getHost", "deleteHost", "getConsole", *(f"{verb}Host" for verb in VERBS))
+            for each in (
+                *("getHost", "deleteHost", "getConsole", "getScreen", "getUsage"),
+                *(f"{verb}Host" for verb in VERBS),
+            )
         },
     ),
     change(

@@ -17,6 +17,7 @@ NO_NETWORK = "Network not found"
 NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
 DOMAIN_ON = "Domain is already active"
+NO_SCREEN = "no screens to take screenshot from"
 NO_DISK = "No disk found whose source path or target is"
 NO_SNAPSHOT = "Domain snapshot not found"
 NETWORK_OFF = "is not active"
@@ -91,6 +92,16 @@ class Virsh:
     def domstate(self, domain: str, expects: str | None = None) -> Command:
         """Say a domain's state; fails when there is no such domain, or it is in another state."""
         return self._command("domstate", f"--domain={domain}", expects=expects)
+
+    def screenshot(self, domain: str) -> Command:
+        """Print a picture of a domain's screen; fails when it is off."""
+        # Not quiet it would say so in the midst of it. A pipe or a file in memory, too, is opened.
+        return Command(
+            (
+                *("virsh", f"--connect={self.connect}", "--quiet"),
+                *("screenshot", f"--domain={domain}", "--file=/dev/stdout"),
+            )
+        )
 
     def destroy(self, domain: str) -> Command:
         """Stop a domain at once; it may be off, or gone, already."""
