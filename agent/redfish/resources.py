@@ -13,6 +13,7 @@ from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
 from agent.http.shared_reads import SharedRead
+from agent.hypervisor.hypervisor import no_host
 from agent.operations.operation import Change
 from agent.redfish import documents, requests
 from agent.redfish.documents import Json, System
@@ -43,12 +44,16 @@ class Reader:
 
     def ids(self, req: falcon.Request) -> list[str]:
         """The ids of the hosts that a client sees."""
-        return [row["id"] for row in self._list()]
+        sees = req.context.rights.sees
+        return [row["id"] for row in self._list() if sees(row["name"])]
 
     def system(self, req: falcon.Request, id_: str) -> System:
-        """The host of that id; raises NotFound."""
+        """The host of that id, if the client sees it; raises NotFound."""
         with self._places.one():
-            return System(*self._hosts.system(id_))
+            system = System(*self._hosts.system(id_))
+        if not req.context.rights.sees(system.shown["name"]):
+            raise no_host(id_)
+        return system
 
 
 class Collection:

@@ -24,6 +24,8 @@ def see_that_it_conforms(method: str, path: str, answer: falcon.testing.Result) 
     Nothing is said of a path that the document does not have, nor of a method.
     """
     path = re.sub("^(/|%2F)+", "/", path)
+    if path.startswith("/redfish"):
+        return  # a contract of its own
     operations = [
         DOCUMENT["paths"][template]
         for template, pattern in _PATTERNS.items()
