@@ -18,6 +18,7 @@ from agent.operations.operation import Change
 from agent.redfish import documents, requests
 from agent.redfish.documents import Json, System
 from agent.redfish.errors import RedfishErrors
+from agent.tools.masking import masked
 
 # A document of a system, from the system and what follows in its path.
 _Document = Callable[..., Json | None]
@@ -126,6 +127,9 @@ class Action:
 
 def _answer(req: falcon.Request, resp: falcon.Response, document: Json) -> None:
     """Answer a document with its ETag, or 304 to who has it already."""
+    if req.context.rights.read_only:
+        # Or a password could be guessed by the ETag.
+        document = masked(document)
     tag = documents.etag(document)
     resp.set_header("OData-Version", "4.0")
     resp.etag = tag

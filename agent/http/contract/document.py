@@ -25,6 +25,7 @@ answer is a 202 as soon as the plan is made, and `Location` is where the operati
 With `Accept: {SCRIPT}` a plan or an operation is a shell script.
 
 For a client whose token is for some hosts only, other hosts and the changes of them do not exist.
+One whose token is read-only is shown `***` in the place of passwords.
 """
 # Each with whether it is always there.
 _HEADERS = {

@@ -13,6 +13,7 @@ from agent.http.resources.request import query
 from agent.operations.journal import Journal
 from agent.plans.plan import Plan
 from agent.plans.script import operation_script
+from agent.tools.masking import masked
 
 
 class OperationList:
@@ -41,7 +42,8 @@ class Operation:
         if found is None or not _is_seen(found, req.context.rights):
             raise NotFound(f"there is no operation {operation!r}")
         if wants_script(req):
-            answer_script(resp, operation_script(found))
+            read_only = req.context.rights.read_only
+            answer_script(resp, operation_script(masked(found) if read_only else found))
         else:
             # Plans of a journal of an earlier version are shown without what they had besides.
             plan = Plan.from_json(found["plan"]).to_json()
