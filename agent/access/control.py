@@ -24,6 +24,7 @@ _OPEN_TO_READ = ("/redfish", "/redfish/v1")
 _BEARER = 'Bearer realm="staging-agent"'
 _BASIC = 'Basic realm="staging-agent", charset="UTF-8"'
 _READS = ("GET", "HEAD", "OPTIONS")
+_JSON_OR_HTML = (falcon.MEDIA_JSON, falcon.MEDIA_HTML)
 
 
 class AccessControl:
@@ -99,9 +100,15 @@ class AccessControl:
             )
 
     def _is_open(self, req: falcon.Request) -> bool:
-        if req.path in _OPEN_TO_READ or (self._open_health and req.path == "/health"):
-            return req.method in ("GET", "HEAD")
-        return req.path == SESSIONS and req.method == "POST"
+        if req.method == "POST":
+            return req.path == SESSIONS
+        if req.method not in ("GET", "HEAD"):
+            return False
+        if req.path == "/":
+            # A browser cannot send a token before the page has asked for it.
+            return not req.auth and req.client_prefers(_JSON_OR_HTML) == falcon.MEDIA_HTML
+        opened = self._open_health and req.path == "/health"
+        return opened or req.path in _OPEN_TO_READ or req.path.startswith("/page/")
 
     def _check_host(self, req: falcon.Request) -> None:
         given = req.env.get("HTTP_HOST")

@@ -78,7 +78,7 @@ class Hosts:
         if any(card.network and not card.bridge for card in details.definition.interfaces):
             # A domain that is off does not say where its networks lead.
             networks = {found.name: found for found in self._hypervisor.networks.definitions()}
-        return _shown(details, networks, _install(self._install_of(details.definition.uuid)))
+        return _shown(details, networks, shown_install(self._install_of(details.definition.uuid)))
 
     def usage(self, name: str) -> dict[str, Any]:
         """What a host has used since it started; raises NotFound, and WrongState when it is off."""
@@ -251,7 +251,7 @@ class Hosts:
         raise NotFound(f"host {name!r} has no snapshot {snapshot!r}")
 
     def _is_installing(self, uuid: str) -> bool:
-        install = _install(self._install_of(uuid))
+        install = shown_install(self._install_of(uuid))
         return install is not None and install["state"] == "running"
 
     def _see_no_install(self, name: str, uuid: str) -> None:
@@ -331,7 +331,7 @@ def _shown(
         "vcpus": definition.vcpus,
         "autostart": details.autostart,
         "disks": [_shown_disk(disk, details) for disk in definition.disks if disk.device == "disk"],
-        "interfaces": [_shown_interface(card, networks) for card in definition.interfaces],
+        "interfaces": [shown_interface(card, networks) for card in definition.interfaces],
         "boot": list(details.kept.boot),
         "media": None if media_drive(details.kept) is None else {"image": details.kept.media},
         "install": install,
@@ -350,7 +350,7 @@ def _shown_disk(disk: libvirt_xml.Disk, details: DomainDetails) -> dict[str, Any
     }
 
 
-def _shown_interface(
+def shown_interface(
     card: libvirt_xml.Interface, networks: dict[str, libvirt_xml.Network]
 ) -> dict[str, Any]:
     network = networks.get(card.network or "")
@@ -369,7 +369,7 @@ def _shown_snapshot(snapshot: libvirt_xml.Snapshot) -> dict[str, Any]:
     return {"name": snapshot.name, "state": snapshot.state, "created": snapshot.created}
 
 
-def _install(found: dict[str, Any] | None) -> dict[str, Any] | None:
+def shown_install(found: dict[str, Any] | None) -> dict[str, Any] | None:
     """An install as the journal has it, in the words of a host's."""
     if found is None:
         return None

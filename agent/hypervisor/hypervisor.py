@@ -227,6 +227,16 @@ class Hypervisor:
             memory_mib=read.memory_mib(memory.text),
         )
 
+    def definitions_now(self, uuids: Sequence[str]) -> dict[str, libvirt_xml.Domain]:
+        """The definition of each domain by its UUID: the one that runs, where it does.
+
+        Those that are gone are missing.
+        """
+        reads = [("dumpxml", uuid) for uuid in uuids]
+        texts = self._reads.texts_unless(NO_DOMAIN, reads)
+        found = zip(uuids, texts, strict=True)
+        return {uuid: libvirt_xml.domain(text) for uuid, text in found if text is not None}
+
     def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
         """Every definition of every domain: the one that is kept, and the one that runs."""
         everything, running = self._reads.batch(_LIST, _RUNNING)

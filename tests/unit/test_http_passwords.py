@@ -8,6 +8,7 @@ import pytest
 from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
+from agent.compute.overview import Overview
 from agent.config import Config
 from agent.operations.operation import FAILED, Outcome, Request
 from agent.plans.plan import Install, Plan, Step
@@ -140,6 +141,21 @@ def test_a_host(closed: Agent, full: dict[str, str], read_only: dict[str, str]) 
         shown.append(closed("GET", f"/hosts/{HOST}", headers=headers).json)
     assert (shown[0]["media"]["image"], shown[0]["install"]["location"]) == (URL, URL)
     assert shown[1] == hidden(shown[0])
+
+
+def test_the_overview(
+    closed: Agent,
+    full: dict[str, str],
+    read_only: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install = {"state": "done", "started": 1, "finished": 2, "location": URL, "reason": f"no {URL}"}
+    host = {"id": uuid(1), "name": HOST, "state": "running", "memory": 16, "vcpus": 1}
+    hosts = [{**host, "interfaces": [], "install": install}]
+    every = {"hosts": hosts, "networks": [], "bridges": [], "stale_ports": []}
+    monkeypatch.setattr(Overview, "read", lambda self: every)
+    assert closed("GET", "/overview", headers=full).json == every
+    assert closed("GET", "/overview", headers=read_only).json == hidden(every)
 
 
 def test_a_system_and_the_tag_of_its_media(

@@ -9,6 +9,7 @@ import pytest
 from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
+from agent.compute.overview import Overview
 from agent.config import Config
 from agent.operations.operation import DONE
 
@@ -223,6 +224,18 @@ def test_one_operation(twelve: Agent, team: dict[str, str]) -> None:
         for other in ("id1", "id2", "nope"):
             answer = twelve("GET", f"/operations/{other}", headers=headers)
             see_problem(answer, 404, f"there is no operation {other!r}")
+
+
+def test_the_overview(
+    closed: Agent, team: dict[str, str], full: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = {"state": "running", "memory": 16, "vcpus": 1, "interfaces": [], "install": None}
+    hosts = [{"id": uuid(1), "name": name, **summary} for name in (*OTHERS, HOST)]
+    every = {"hosts": hosts, "networks": [], "bridges": ["br0"], "stale_ports": ["h0-0"]}
+    monkeypatch.setattr(Overview, "read", lambda self: every)
+    assert closed("GET", "/overview", headers=full).json == every
+    shown = closed("GET", "/overview", headers=team).json
+    assert shown == {**every, "hosts": hosts[-1:], "stale_ports": []}
 
 
 SYSTEMS = "/redfish/v1/Systems"

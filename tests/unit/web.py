@@ -11,6 +11,7 @@ from pytest_subprocess import FakeProcess
 from agent.access.control import AccessControl
 from agent.compute.hosts import Hosts
 from agent.compute.networks import Networks
+from agent.compute.overview import Overview
 from agent.config import Config
 from agent.http.app import MANUAL, create_app
 from agent.http.metrics import Metrics
@@ -80,6 +81,7 @@ class Agent:
             config,
             hosts,
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
+            Overview(hypervisor, self.journal),
             self.executor,
             self.journal,
             Health(hypervisor, self.journal, self.recovery),
