@@ -19,6 +19,7 @@ from agent.plans import snapshots as snapshot_plans
 from agent.plans.disks import (
     disks_to_delete,
     images_of_unknown_backing,
+    is_made,
     media_drive,
     pool_volume,
 )
@@ -299,7 +300,7 @@ class Hosts:
             if not own:
                 raise no_host(name)
             others = [definition for definition in every if definition.uuid != uuid]
-            pool = self._hypervisor.pool()
+            pool = self._hypervisor.pool(is_made)
             images = images_of_unknown_backing(others, pool)
             disks = disks_to_delete(own, others, pool, self._hypervisor.image_backing(images))
             told.update(

@@ -259,21 +259,29 @@ class Hypervisor:
         self._pool_info(info)
         return self._pool_facts(xml)
 
-    def pool(self) -> PoolFacts:
-        """The agent's pool with all its volumes; reads each of them."""
+    def pool(self, bare: Callable[[str], bool] = lambda name: False) -> PoolFacts:
+        """The agent's pool with all its volumes; reads each of them.
+
+        bare: whether the volume of that name is known to be laid over nothing, and need not be
+        read.
+        """
         pool, listed = self._reads.batch(
             ("pool-dumpxml", self._config.pool), ("vol-list", self._config.pool)
         )
         volumes = read.volumes(listed.text)
         words = ("vol-dumpxml", "--pool", self._config.pool, "--vol")
-        texts = self._reads.texts_unless((NO_VOLUME,), ((*words, name) for name in volumes))
+        laid = [name for name in volumes if not bare(name)]
+        texts = self._reads.texts_unless((NO_VOLUME,), ((*words, name) for name in laid))
         return PoolFacts(
             name=self._config.pool,
             path=libvirt_xml.pool_path(pool.text),
             backing={
-                name: libvirt_xml.volume_backing(text)
-                for name, text in zip(volumes, texts, strict=True)
-                if text is not None
+                **{name: () for name in volumes if bare(name)},
+                **{
+                    name: libvirt_xml.volume_backing(text)
+                    for name, text in zip(laid, texts, strict=True)
+                    if text is not None
+                },
             },
         )
 

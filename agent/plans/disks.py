@@ -39,6 +39,12 @@ def _named(host: str, end: str) -> str:
     return host[: _NAME_BYTES - len(end)] + end
 
 
+def is_made(volume: str) -> bool:
+    """Whether a volume's name says that the agent made it, which it does over nothing else."""
+    uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    return re.fullmatch(rf".+\.{uuid}\.(media|[0-9]+\.qcow2)", volume) is not None
+
+
 def is_media_of(host: libvirt_xml.Domain, disk: libvirt_xml.Disk) -> bool:
     """Whether a disk is the drive that the agent has put media into."""
     return disk.device == "cdrom" and (disk.path or "").endswith(f".{host.uuid}.media")
