@@ -11,7 +11,7 @@ import falcon
 from agent.access.rights import NOTHING
 from agent.http.metrics import Metrics
 from agent.operations import trace
-from agent.tools.masking import masked
+from agent.tools.masking import masked, may_have_passwords
 
 _log = logging.getLogger("agent.http")
 _OF_GUESTS = ("/hosts/{name}/console",)
@@ -102,11 +102,13 @@ class Passwords:
         """
         # Not set when Falcon has refused it by itself.
         rights = getattr(req.context, "rights", NOTHING)
-        if not rights.read_only:
+        if not rights.read_only or req.uri_template in _OF_GUESTS:
             return
-        if resp.media is not None and req.uri_template not in _OF_GUESTS:
+        if resp.media is not None:
             resp.media = masked(resp.media)
-        if resp.data is not None and not succeeded:
+        is_json = "json" in (resp.content_type or falcon.MEDIA_JSON)
+        # Most of what is shared among clients, as bytes, has none.
+        if is_json and resp.data is not None and may_have_passwords(resp.data):
             resp.data = json_line(masked(json.loads(resp.data))).encode()
 
 

@@ -15,6 +15,7 @@ HIDDEN = "***"
 _CMDLINE = "--extra-args="
 # What one is called in the bodies of requests, in lower case.
 _FIELDS = ("cmdline", "password")
+_SIGNS = re.compile(rb"://|cmdline|password|--extra-args=", re.IGNORECASE)
 # To the last @ before what ends the part of a URL that names the host.
 _USER = re.compile(r"://(?:([^\s/?#\[\]@:]+):)?[^\s/?#\[\]]*@")
 # As a word of a shell or of Python that is in single quotes, in double quotes, or in none.
@@ -25,6 +26,11 @@ _WORD = re.compile(
     re.DOTALL,
 )
 _QUOTES = {'"': "&quot;", "'": "&apos;"}
+
+
+def may_have_passwords(document: bytes) -> bool:
+    """Whether there is anything in a document, as JSON, by which passwords are told."""
+    return _SIGNS.search(document) is not None
 
 
 def masked_text(text: str) -> str:

@@ -14,7 +14,7 @@ from agent.tools.command import Command
 from agent.tools.commands import curl
 from agent.tools.commands.virsh import Virsh
 from agent.tools.commands.virt_install import Installer, reinstall
-from agent.tools.masking import masked, masked_error, masked_text
+from agent.tools.masking import masked, masked_error, masked_text, may_have_passwords
 
 CMDLINE = 'auto=true root/password=s3cret it\'s "x"'
 URL = "http://user:s3c'r\"et@mirror.example.com:8080/debian?a=b@c"
@@ -162,6 +162,20 @@ def test_an_operation() -> None:
     assert (found["does"], found["host"], found["number"]) == ("install host a", "a", 3)
     # What a masked plan becomes is the masked script.
     assert Plan.from_json(found["plan"]).to_json() == found["plan"]
+
+
+@pytest.mark.parametrize("text", [URL, "a 'b'"])
+def test_a_document_that_may_have_passwords(text: str) -> None:
+    """Nothing is hidden in any other."""
+    for document in (
+        {"location": URL},
+        {"cmdline": text},
+        {"Password": text},
+        [f"--extra-args={text}"],
+    ):
+        assert masked(document) != document
+        assert may_have_passwords(json.dumps(document).encode())
+    assert not may_have_passwords(b'[{"name": "ns.example.com", "state": "running"}]')
 
 
 def test_what_has_no_passwords_stays_as_it_is() -> None:
