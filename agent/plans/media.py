@@ -21,9 +21,8 @@ def insert(url: str, host: DomainDetails, pool: PoolFacts, config: Config) -> Pl
     """
     name, uuid = host.kept.name, host.kept.uuid
     if media_drive(host.kept) is not None:
-        raise WrongState(
-            f"host {name!r} has media already, from {host.kept.media}; take it out first"
-        )
+        source = f", from {host.kept.media}" if host.kept.media else ""
+        raise WrongState(f"host {name!r} has media already{source}; take it out first")
     virsh = Virsh(config.libvirt_uri)
     volume = media_volume(name, uuid)
     image = f"{pool.path}/{volume}"
@@ -69,11 +68,12 @@ def eject(host: DomainDetails, config: Config) -> Plan:
     if drive is None:
         raise NotFound(f"host {name!r} has no media")
     virsh = Virsh(config.libvirt_uri)
-    volume = (drive.path or "").rpartition("/")[2]
+    image = drive.path or ""
+    volume = image.rpartition("/")[2]
     return Plan(
         f"take media out of host {name}",
         (
-            Step(f"take the drive out of domain {name}", virsh.detach_disk(uuid, drive.target)),
+            Step(f"take the drive out of domain {name}", virsh.detach_disk(uuid, image)),
             Step("forget where it is from", virsh.forget_media(uuid)),
             Step(f"delete volume {volume}", virsh.vol_delete(config.pool, volume)),
         ),
