@@ -53,6 +53,11 @@ def media_drive(host: libvirt_xml.Domain) -> libvirt_xml.Disk | None:
     return next((disk for disk in host.disks if is_media_of(host, disk)), None)
 
 
+def has_media(host: libvirt_xml.Domain) -> bool:
+    """Whether a host has media, in its drive or with no more than the note of it left."""
+    return media_drive(host) is not None or host.media is not None
+
+
 def pool_volume(disk: libvirt_xml.Disk, pool: PoolFacts) -> str | None:
     """The volume of the agent's pool that a disk is, None when it is not in that pool."""
     if disk.pool == pool.name:
