@@ -18,9 +18,9 @@ from agent.plans import power as power_plans
 from agent.plans import snapshots as snapshot_plans
 from agent.plans.disks import (
     disks_to_delete,
+    has_media,
     images_of_unknown_backing,
     is_made,
-    media_drive,
     pool_volume,
 )
 from agent.plans.hosts import HostRequest
@@ -334,7 +334,7 @@ def _shown(
         "disks": [_shown_disk(disk, details) for disk in definition.disks if disk.device == "disk"],
         "interfaces": [shown_interface(card, networks) for card in definition.interfaces],
         "boot": list(details.kept.boot),
-        "media": None if media_drive(details.kept) is None else {"image": details.kept.media},
+        "media": {"image": details.kept.media} if has_media(details.kept) else None,
         "install": install,
     }
 
