@@ -329,7 +329,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     see_that_it_is_unusable(Journal(path).check, path, "unable to open database file")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(argv=st.lists(TEXT, min_size=1), stdin=st.none() | TEXT, said=TEXT)
 def test_any_argv_stdin_and_output(argv: list[str], stdin: str | None, said: str) -> None:
     journal = Journal(":memory:")

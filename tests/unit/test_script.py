@@ -40,7 +40,7 @@ def noted(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(argv=st.lists(TEXT, max_size=5), stdin=st.none() | TEXT)
 def test_any_argv_and_stdin_survive(argv: list[str], stdin: str | None) -> None:
     """What the script runs gets exactly the words and the text of the plan."""
@@ -52,7 +52,7 @@ def test_any_argv_and_stdin_survive(argv: list[str], stdin: str | None) -> None:
     assert Command.from_json(json.loads(json.dumps(command.to_json()))) == command
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(does=TEXT, comment=TEXT)
 def test_no_comment_breaks_out(does: str, comment: str) -> None:
     step = Step(does, Command(("echo", "ran")))
