@@ -48,7 +48,7 @@ class Commands:
         exit_code, stderr = answer()
         return Result(tuple(argv), exit_code, self.prints.get(tuple(argv), ""), stderr, 0.0)
 
-    def limit(self, tool: str) -> float:
+    def limit(self, argv: Sequence[str]) -> float:
         """The seconds that a command may take."""
         return 60.0
 
