@@ -167,10 +167,10 @@ class World:
         found = self.journal.get(operation)
         return None if found is None else found["status"]
 
-    def holder(self) -> str | None:
-        """The operation that holds the name."""
+    def holder(self, claim: Claim = HOST) -> str | None:
+        """The operation that holds the name, None where another may have it."""
         try:
-            self.locks.acquire([HOST], "another")
+            self.locks.acquire([claim], "another")
         except Busy as busy:
             return busy.held_by
         self.locks.release("another")

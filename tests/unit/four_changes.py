@@ -23,6 +23,7 @@ from .web import (
     NETWORKS,
     NONE_RUNNING,
     POOL,
+    POOL_INFO,
     POOL_XML,
     RUNNING,
     Agent,
@@ -33,15 +34,12 @@ from .web import (
 HOST = "fixture.example.com"
 BODY = {"memory": 16, "disks": [1, 1], "networks": ["fixture: żółw", "fixture-untagged"]}
 
-POOL_INFO = "pool-info --bytes fixture-pool"
-
 
 def expect_facts(agent: Agent, listed: Read = EMPTY_LIST) -> None:
     """The reads before a create."""
-    pool = Read(POOL_INFO, virsh("pool-info"))
     some = listed is not EMPTY_LIST
     running = RUNNING if some else NONE_RUNNING
-    agent.reads(listed, running, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
+    agent.reads(listed, running, NET_UUIDS, NET_ACTIVE, POOL_INFO, MEMORY)
     agent.reads(*NETWORKS)
     if some:
         agent.reads(*definitions())

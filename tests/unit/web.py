@@ -163,6 +163,7 @@ NETWORKS = tuple(
     )
 )
 POOL_XML = Read("pool-dumpxml fixture-pool", virsh("pool-dumpxml"))
+POOL_INFO = Read("pool-info --bytes fixture-pool", virsh("pool-info"))
 MEMORY = Read("nodememstats", virsh("nodememstats"))
 LIST_BR = ("ovs-vsctl", "--timeout=10", "list-br")
 INTERFACES = (

@@ -11,7 +11,11 @@ SCHEMAS: Json = {
     "Snapshot": record(
         {
             "name": text(),
-            "state": enum(STATES, "the host's at its time, as virsh prints it"),
+            "state": enum(
+                (*STATES, "disk-snapshot"),
+                "the host's at its time, as virsh prints it; disk-snapshot where only its disks"
+                " were kept, outside of themselves",
+            ),
             "created": time(),
         }
     ),
