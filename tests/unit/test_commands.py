@@ -1,6 +1,6 @@
 """Commands as data, those whose words are in no golden file, and how tools read their words back.
 
-Those of plans stand whole in the golden files and in `four_changes`, the reads in `web`.
+Those of plans stand whole in the golden files and in `changes`, the reads in `web`.
 """
 
 import json

@@ -10,7 +10,7 @@ import pytest
 from agent.operations.operation import DONE, Request
 from agent.plans.plan import Install, Plan
 
-from .four_changes import (
+from .changes import (
     BODY,
     CREATE_HOST,
     DELETE_HOST,

@@ -14,7 +14,7 @@ from agent.http.metrics import Metrics, verb
 from agent.server import build
 from agent.tools.run import OUTCOMES, Runner
 
-from .four_changes import CASES
+from .changes import CASES
 from .web import LIST, STATES, Agent
 
 Samples = dict[tuple[str, ...], float]
