@@ -80,12 +80,13 @@ class Agent:
             manual_folder=manual,
         )
         self.app = app
+        self._rest_codes = config.rest_codes
         self._client = falcon.testing.TestClient(app)
 
     def __call__(self, method: str, path: str, **more: Any) -> falcon.testing.Result:
         """Make a request, and see that the answer is one that the OpenAPI document has."""
         answer = self._client.simulate_request(method, path, **{"host": "localhost", **more})
-        see_that_it_conforms(method, path, answer)
+        see_that_it_conforms(method, path, answer, rest_codes=self._rest_codes)
         return answer
 
     def routes(self) -> set[tuple[str, str]]:

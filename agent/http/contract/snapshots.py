@@ -41,6 +41,7 @@ METHODS = [
         "Snapshot",
         HOST_IN_PATH,
         in_path("snapshot", "the new snapshot's name", schema=NETWORK_NAME, example="clean"),
+        part=True,
         description="Its disks must be qcow2 volumes that were made for it, and its drive empty.",
     ),
     change(
