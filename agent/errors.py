@@ -170,9 +170,9 @@ class NoRoom(CommandFailed):
 
 
 class WrongVlan(CommandFailed):
-    """A host's access port did not come up with the tag of its network."""
+    """A host's port did not come up with the VLANs of its network."""
 
-    why = "did not see the access port come up on its bridge with its VLAN tag"
+    why = "did not see the host's port come up on its bridge with its VLANs"
 
 
 class PortRefused(CommandFailed):

@@ -19,7 +19,10 @@ from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.virtualisation import VirtType
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
-_TOOLS = ("virsh", "virt-install", "ovs-vsctl", "ovs-appctl", "qemu-img")
+_TOOLS = (
+    *("virsh", "virt-install", "virt-xml", "ovs-vsctl", "ovs-appctl", "qemu-img"),
+    *("curl", "prlimit"),
+)
 # A status, and what there is to say.
 _Found = tuple[str, str]
 

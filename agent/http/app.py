@@ -5,8 +5,10 @@ from pathlib import Path
 import falcon
 
 from agent.access.control import AccessControl
+from agent.compute.hosts import Hosts
+from agent.compute.networks import Networks
+from agent.compute.overview import Overview
 from agent.config import Config
-from agent.hosts import Hosts
 from agent.http import problems
 from agent.http.contract.document import document
 from agent.http.docs import manual
@@ -20,10 +22,12 @@ from agent.http.resources.health import Health
 from agent.http.resources.hosts import BootOrder, Host, HostList, Install, Media, Power
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
+from agent.http.resources.page import Files, Root, WholeHypervisor
+from agent.http.resources.screen import Screen, Usage
 from agent.http.resources.snapshots import Revert, Snapshot, SnapshotList
 from agent.http.shared_reads import SharedRead
 from agent.hypervisor.consoles import Consoles
-from agent.networks import Networks
+from agent.hypervisor.screens import Screens
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.plans.power import VERBS
@@ -35,18 +39,24 @@ def create_app(
     config: Config,
     hosts: Hosts,
     networks: Networks,
+    overview: Overview,
     executor: Executor,
     journal: Journal,
     health: Health,
     consoles: Consoles,
+    screens: Screens,
     access: AccessControl,
     metrics: Metrics,
+    places: Places,
+    changes: Changes,
     manual_folder: Path = MANUAL,
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Build the application over the objects that do the work.
 
     access: refuses requests before anything else is done with them. metrics: those that the
-    commands and operations are counted in. manual_folder: where the pages of the manual are.
+    commands and operations are counted in. places: what needs none is answered whatever hangs;
+    health and metrics have short limits of their own. manual_folder: where the pages of the manual
+    are.
     """
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     for middleware in (RequestLog(metrics), access, Head(), BodyLimit(config.body_bytes)):
@@ -55,10 +65,11 @@ def create_app(
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=json_line)
     problems.add_handlers(app)
 
-    # What needs none is answered whatever hangs; health and metrics have short limits of their own.
-    places = Places(config.threads)
-    changes = Changes(executor, journal, places, rest_codes=config.rest_codes)
     network = Network(networks, changes, places)
+    files = Files()
+    app.add_route("/", Root(files))
+    app.add_route("/page/{file}", files)
+    app.add_route("/overview", WholeHypervisor(overview, places))
     app.add_route("/hosts", HostList(hosts, places))
     app.add_route("/hosts/{name}", Host(hosts, changes, places, config))
     app.add_route("/hosts/{name}/networks/{network}", network)
@@ -71,6 +82,8 @@ def create_app(
     app.add_route("/hosts/{name}/snapshots/{snapshot}", Snapshot(hosts, changes, places))
     app.add_route("/hosts/{name}/snapshots/{snapshot}/revert", Revert(hosts, changes))
     app.add_route("/hosts/{name}/console", Console(consoles, places))
+    app.add_route("/hosts/{name}/screen", Screen(screens, places))
+    app.add_route("/hosts/{name}/usage", Usage(hosts, places))
     app.add_route("/networks", NetworkList(networks, places))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))
@@ -83,7 +96,7 @@ def create_app(
     app.add_route("/docs/{page}", docs)
     metrics.watch(
         # However many scrapes there are at the same time, they do not take all the threads.
-        SharedRead(health.host_states, places),
+        SharedRead(health.host_figures, places),
         lambda: executor.active,
         lambda: len(health.unsettled()),
         lambda: len(journal.installs()),

@@ -3,18 +3,20 @@
 import logging
 import re
 from collections import Counter as Count
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPMethod
 from typing import TypeVar
 
 import falcon
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from agent.errors import AgentError
+from agent.hypervisor.facts import HostFigures
 from agent.operations.operation import STATUSES
+from agent.tools.parsers.virsh import Usage
 
 _log = logging.getLogger("agent.metrics")
 
@@ -26,7 +28,15 @@ _METHODS = frozenset(method.value for method in HTTPMethod)
 # virsh's own words, so that a state which no host is in is there as 0.
 _STATES = ("running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
 # Those whose first word says what they do. Of the others the name says it.
-_WITH_VERB = frozenset(("virsh", "ovs-vsctl", "ovs-appctl", "qemu-img"))
+_WITH_VERB = frozenset(("virsh", "ovs-vsctl", "ovs-appctl", "qemu-img", "prlimit"))
+# What is counted of the disks and cards of a host: the name, what was done, and the counts by the
+# label.
+_COUNTED: tuple[tuple[str, str, str, Callable[[Usage], Mapping[str, int]]], ...] = (
+    ("disk_read", "read", "disk", lambda used: used.read_bytes),
+    ("disk_written", "written", "disk", lambda used: used.written_bytes),
+    ("network_received", "received", "port", lambda used: used.received_bytes),
+    ("network_sent", "sent", "port", lambda used: used.sent_bytes),
+)
 _VERB = re.compile(r"[a-z][a-z-]{0,30}")
 
 
@@ -93,14 +103,14 @@ class Metrics(Collector):
 
     def watch(
         self,
-        hosts: Callable[[], Iterable[str]],
+        hosts: Callable[[], HostFigures],
         operations: Callable[[], int],
         unsettled: Callable[[], int],
         installs: Callable[[], int],
     ) -> None:
         """Call these at each scrape, in its thread.
 
-        hosts: the state of each host, within the 10 s that Prometheus waits by default.
+        hosts: what is measured of them, within the 10 s that Prometheus waits by default.
         operations: how many run. unsettled: how many could not be settled yet. installs: how
         many run. Hosts and installs are left out when theirs raises.
         """
@@ -126,15 +136,17 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Called by the registry at each scrape."""
-        states = _or_none(lambda: Count(self._hosts()))
+        hosts = _or_none(self._hosts)
         yield _gauge(
-            "staging_agent_libvirt_up", "Whether libvirt told the hosts.", int(states is not None)
+            "staging_agent_libvirt_up", "Whether libvirt told the hosts.", int(hosts is not None)
         )
-        if states is not None:
+        if hosts is not None:
+            states = Count(hosts.states)
             gauge = GaugeMetricFamily("staging_agent_hosts", "Hosts, by state.", labels=("state",))
             for state in (*_STATES, *sorted(set(states) - set(_STATES))):
                 gauge.add_metric((state,), states[state])
             yield gauge
+            yield from _usages(hosts.usages)
         yield _gauge(
             "staging_agent_operations_running",
             "Changes that are being planned or carried out.",
@@ -155,6 +167,36 @@ class Metrics(Collector):
             yield _gauge(
                 "staging_agent_installs_running", "Installs that have not ended.", installs
             )
+
+
+def _usages(usages: Mapping[str, Usage]) -> Iterator[Metric]:
+    """What each host that runs uses. What libvirt did not tell of one is left out."""
+    cpu = CounterMetricFamily(
+        "staging_agent_host_cpu_seconds",
+        "Processor time of a host that runs, by host.",
+        labels=("host",),
+    )
+    memory = GaugeMetricFamily(
+        "staging_agent_host_memory_bytes",
+        "Memory of the hypervisor that a host has, by host.",
+        labels=("host",),
+    )
+    for host, usage in usages.items():
+        if usage.cpu_ns is not None:
+            cpu.add_metric((host,), usage.cpu_ns / 1e9)
+        if usage.rss_kib is not None:
+            memory.add_metric((host,), usage.rss_kib * 1024)
+    yield from (cpu, memory)
+    for name, done, label, counted in _COUNTED:
+        counter = CounterMetricFamily(
+            f"staging_agent_host_{name}_bytes",
+            f"Bytes that a host that runs has {done}, by host and {label}.",
+            labels=("host", label),
+        )
+        for host, usage in usages.items():
+            for part, count in counted(usage).items():
+                counter.add_metric((host, part), count)
+        yield counter
 
 
 def _gauge(name: str, does: str, value: float) -> Metric:

@@ -3,10 +3,13 @@
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
 
+from agent.errors import TooMany
 from agent.http.places import Places
 from agent.operations import trace
 
@@ -64,6 +67,54 @@ class SharedRead(Generic[T]):
                 own.set_result(self._read())
             except BaseException as error:
                 own.set_exception(error)
+
+
+class SharedReads(Generic[T]):
+    """Shared reads of many things, by their names; each is there while somebody asks for it.
+
+    read: does that of a name. places: of which who reads needs one, too, since there may be as many
+    that read as there are names.
+    """
+
+    def __init__(self, read: Callable[[str], T], places: Places) -> None:
+        self._read = read
+        self._places = places
+        self._lock = threading.Lock()
+        self._shared: dict[str, SharedRead[T]] = {}
+        self._asking: Counter[str] = Counter()
+
+    def __call__(self, name: str) -> T:
+        """The answer of a read of that name that begins now or later.
+
+        Raises what that read raised, and TooMany.
+        """
+        with self._lock:
+            shared = self._shared.get(name)
+            if shared is None:
+                read = partial(self._read, name)
+                shared = self._shared[name] = _ReadWithPlace(read, self._places)
+            self._asking[name] += 1
+        try:
+            return shared()
+        finally:
+            with self._lock:
+                self._asking[name] -= 1
+                if not self._asking[name]:
+                    del self._asking[name], self._shared[name]
+
+
+class _ReadWithPlace(SharedRead[T]):
+    """A shared read whose reader needs a place from the start."""
+
+    def _lead(self, own: "_NextRead[T]") -> None:
+        try:
+            with self._places.one():
+                super()._lead(own)
+        except TooMany as error:
+            # There is none for those who have joined by now either.
+            with self._lock:
+                self._next = None
+            own.set_exception(error)
 
 
 class _NextRead(Future[T]):

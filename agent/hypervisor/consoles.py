@@ -5,6 +5,8 @@ virtlogd writes them, and bounds them: past 2 MiB the file becomes `.0` and a ne
 
 import codecs
 import logging
+import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +17,16 @@ from pathlib import Path
 from agent.config import Config
 from agent.errors import AgentError, NotFound, TooMany
 from agent.hypervisor.hypervisor import Hypervisor
+from agent.tools.parsers.terminal import Shown, shown
 
 _log = logging.getLogger("agent.console")
 
 # At most so much is read at once.
 PIECE_BYTES = 64 * 1024
+# What a terminal shows is drawn from so much of the end. A full screen of an installer is 1 to 5
+# KiB, but what is on it may have been drawn long before the last change. Drawing takes 0.2 ms a KiB
+# of log lines, 0.7 of cursor movements, and 5 of the worst that a host could print.
+TAIL_BYTES = 128 * 1024
 # How often a file is looked at while somebody waits for more, and the domain while they follow.
 _LOOK_SECONDS = 0.1
 _GONE_SECONDS = 2.0
@@ -66,6 +73,15 @@ class Consoles:
         if log is None or Path(log).parent != self._folder:
             raise NotFound(f"host {name!r} has no console log in {self._folder}")
         return definition.uuid, Path(log)
+
+    def screen(self, name: str) -> tuple[Shown, int]:
+        """What a terminal on a host's console shows now, and the offset of what comes next.
+
+        Raises NotFound where the host or its console is missing.
+        """
+        _, log = self.log(name)
+        data, following = tail(log)
+        return shown(data), following
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -142,6 +158,35 @@ def read(log: Path, offset: int) -> Piece:
             return Piece(offset, 0, data)
         offset = 0
     return _piece(offset, _bytes(log, offset))
+
+
+def tail(log: Path) -> tuple[bytes, int]:
+    """The end of a log, and the offset of what follows it.
+
+    Of a file that was just rotated, what is missing is from `.0`. Where something is before it, it
+    begins where neither a character nor an escape sequence is cut: at a line's end or an escape.
+    """
+    most = TAIL_BYTES
+    data, following = _end(log, most)
+    if following < most:
+        data = _end(log.with_name(f"{log.name}.0"), most - following)[0] + data
+    if len(data) == most:
+        whole = re.search(rb"[\n\x1b]", data)
+        # What has neither is text, which may begin with the rest of a character.
+        data = data[whole.start() :] if whole else data.lstrip(bytes(range(0x80, 0xC0)))
+    return data, following
+
+
+def _end(path: Path, most: int) -> tuple[bytes, int]:
+    """So many bytes of the end of a file, and the offset of its end."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - most)
+            file.seek(start)
+            data = file.read(most)
+            return data, start + len(data)
+    except FileNotFoundError:
+        return b"", 0
 
 
 def _piece(offset: int, data: bytes) -> Piece:

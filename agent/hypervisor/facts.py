@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from agent.tools.parsers import libvirt_xml
+from agent.tools.parsers.virsh import Usage
 
 
 class DomainRow(NamedTuple):
@@ -38,6 +39,23 @@ class DomainDetails:
     kept: libvirt_xml.Domain
     capacities: dict[str, int]
     pool: PoolFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainUsage:
+    """What a domain uses, which says nothing of one that is off."""
+
+    state: str
+    definition: libvirt_xml.Domain
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class HostFigures:
+    """What is measured of all domains: the state of each, and what those that run use, by name."""
+
+    states: Sequence[str]
+    usages: Mapping[str, Usage]
 
 
 @dataclass(frozen=True, slots=True)

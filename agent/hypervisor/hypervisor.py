@@ -9,6 +9,8 @@ from agent.errors import NotFound, PoolOff
 from agent.hypervisor.facts import (
     DomainDetails,
     DomainRow,
+    DomainUsage,
+    HostFigures,
     InstallLook,
     NewHostFacts,
     PoolFacts,
@@ -29,6 +31,7 @@ from agent.tools.parsers import virsh as read
 # Every domain, running or not: its UUID and its name. And the UUIDs of those that run.
 _LIST = ("list", "--all", "--uuid", "--name")
 _RUNNING = ("list", "--uuid")
+_COUNTERS = ("--cpu-total", "--balloon", "--interface", "--block")
 
 
 class Hypervisor:
@@ -120,6 +123,28 @@ class Hypervisor:
             pool=None if pool.stderr else self._pool_facts(pool),
         )
 
+    def usage(self, name: str) -> DomainUsage:
+        """What the domain of exactly that name uses; raises NotFound."""
+        uuid = self.domain_uuid(name)
+        stats, xml = self._reads.texts_unless(
+            NO_DOMAIN, (("domstats", "--state", *_COUNTERS, uuid), ("dumpxml", uuid))
+        )
+        states, usages = read.domain_states(stats or ""), read.usages(stats or "")
+        if xml is None or not states:
+            raise no_host(name)
+        (state,), (usage,) = states.values(), usages.values()
+        return DomainUsage(state, libvirt_xml.domain(xml), usage)
+
+    def figures(self) -> HostFigures:
+        """What is measured of all domains.
+
+        Nothing of one that QEMU or libvirt is busy with is waited for: it would keep back the rest.
+        """
+        states, usages = self._reads.batch(
+            ("domstats", "--state"), ("domstats", "--list-active", "--nowait", *_COUNTERS)
+        )
+        return HostFigures([*read.domain_states(states.text).values()], read.usages(usages.text))
+
     def power_facts(self, uuid: str) -> PowerFacts | None:
         """What a power change has to know of a domain, None when it is gone."""
         details = self.domain(uuid)
@@ -201,6 +226,16 @@ class Hypervisor:
             bridges=frozenset(self.openvswitch.bridges()),
             memory_mib=read.memory_mib(memory.text),
         )
+
+    def definitions_now(self, uuids: Sequence[str]) -> dict[str, libvirt_xml.Domain]:
+        """The definition of each domain by its UUID: the one that runs, where it does.
+
+        Those that are gone are missing.
+        """
+        reads = [("dumpxml", uuid) for uuid in uuids]
+        texts = self._reads.texts_unless(NO_DOMAIN, reads)
+        found = zip(uuids, texts, strict=True)
+        return {uuid: libvirt_xml.domain(text) for uuid, text in found if text is not None}
 
     def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
         """Every definition of every domain: the one that is kept, and the one that runs."""

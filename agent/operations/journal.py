@@ -246,6 +246,16 @@ class Journal:
             ).fetchone()
         return None if row is None else {**row, "error": json.loads(row["error"] or "null")}
 
+    def latest_installs(self) -> dict[str, dict[str, Any]]:
+        """The latest install of every domain that had one, by the domain's UUID."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "select domain, status, began, ended, location, error from operations"
+                " where number in (select max(number) from operations where domain is not null"
+                " group by domain)"
+            ).fetchall()
+        return {row["domain"]: {**row, "error": json.loads(row["error"] or "null")} for row in rows}
+
     def _prune(self, db: sqlite3.Connection) -> None:
         """Forget ended operations past the age or the count, some at a time."""
         db.execute(

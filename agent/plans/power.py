@@ -55,6 +55,18 @@ def power(verb: str, facts: PowerFacts, config: Config) -> Plan:
     return Plan(does, (Step(f"{verb} domain {name}", command),), leave=True)
 
 
+def nmi(facts: PowerFacts, config: Config) -> Plan:
+    """Plan to send a host a non-maskable interrupt; raises WrongState for one that does not run."""
+    name = facts.definition.name
+    if facts.state not in ("running", "idle"):
+        raise WrongState(
+            f"host {name!r} is in state {facts.state!r}, and an interrupt takes one that runs"
+        )
+    command = Virsh(config.libvirt_uri).inject_nmi(facts.definition.uuid)
+    step = Step(f"send domain {name} a non-maskable interrupt", command)
+    return Plan(f"interrupt host {name}", (step,), leave=True)
+
+
 def would_end_installer(verb: str, facts: PowerFacts) -> WrongState:
     """The error for a verb that would end the installer of a host."""
     return WrongState(

@@ -6,23 +6,28 @@ from pathlib import Path
 import falcon
 
 from agent.access.control import AccessControl
+from agent.compute.hosts import Hosts
+from agent.compute.installs import Installs
+from agent.compute.networks import Networks
+from agent.compute.overview import Overview
 from agent.config import Config
-from agent.hosts import Hosts
 from agent.http.app import create_app
 from agent.http.metrics import Metrics
+from agent.http.places import Places
+from agent.http.resources.changes import Changes
 from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.kept_virsh import KeptVirsh
+from agent.hypervisor.screens import Screens
 from agent.hypervisor.virtualisation import VirtType
-from agent.installs import Installs
-from agent.networks import Networks
 from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Locks
 from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
+from agent.redfish.resources import add_redfish
 from agent.tools.run import Runner
 
 # The time limit of the commands of /health and /metrics, whose clients must hear of a daemon that
@@ -69,19 +74,26 @@ def build(config: Config) -> Agent:
     executor = Executor(steps, journal, locks, recovery.add, installs.wake, admission)
     consoles = Consoles(hypervisor, config)
     access = AccessControl(config)
+    places = Places(config.threads)
+    changes = Changes(executor, journal, places, rest_codes=config.rest_codes)
     quick = replace(config, virsh_seconds=_QUICK_SECONDS, ovs_vsctl_seconds=_QUICK_SECONDS)
     app = create_app(
         config,
         hosts,
         Networks(hypervisor, config),
+        Overview(hypervisor, journal),
         executor,
         journal,
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.
         Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, recovery),
         consoles,
+        Screens(hypervisor, runner, config),
         access,
         metrics,
+        places,
+        changes,
     )
+    add_redfish(app, hosts, changes, places, config)
     return Agent(
         *(app, runner, admission, executor, recovery, installs, consoles, journal, virt_type),
         *(kept_virsh, access),

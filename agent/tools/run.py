@@ -74,7 +74,7 @@ class Runner:
                 argv,
                 operation,
                 subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                subprocess.PIPE if output is None else output.fileno(),
+                subprocess.PIPE if output is None else output,
             )
         except ToolMissing:
             self.ended(argv, began, "missing", change=operation is not None)
@@ -217,7 +217,7 @@ def _start(
     argv: Sequence[str],
     operation: str | None,
     stdin: int = subprocess.DEVNULL,
-    stdout: int = subprocess.PIPE,
+    stdout: int | BinaryIO = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
     more: Mapping[str, str] | None = None,
 ) -> "subprocess.Popen[bytes]":

@@ -185,12 +185,19 @@ class Agent:
         self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Ask for what may be no JSON."""
+        status, answered, data = self.data(method, target, body, headers)
+        return Answer(status, answered, data.decode())
+
+    def data(
+        self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Ask for what may be no text: the status, the headers and the body."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         connection = http.client.HTTPConnection(self.address, timeout=300)
         try:
             connection.request(method, target, data, dict(headers or {}))
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read().decode())
+            return response.status, response.headers, response.read()
         finally:
             connection.close()
 

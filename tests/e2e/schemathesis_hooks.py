@@ -34,6 +34,10 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         _new_name(case)
     if path.endswith("/console"):
         _short_wait(case.query)
+        if case.query.get("screen") in (True, "true"):
+            # It goes with none of those.
+            for other in ("offset", "wait", "follow"):
+                case.query.pop(other, None)
     if _in_a_row(case) and method != "GET":
         # What is asked for next is to find it done.
         case.query.pop("dry_run", None)

@@ -111,6 +111,50 @@ def test_a_large_log_comes_in_pieces(agent: Agent, log: Path) -> None:
     assert end.text == "ąęłó\n"
 
 
+def _lines(agent: Agent) -> list[str]:
+    """The lines that a terminal shows, up to the last that is not blank."""
+    answer = agent.request("GET", f"/hosts/{NAME}/console?screen=true")
+    assert answer.status == 200
+    text: str = "\n".join(answer.body["lines"])
+    return text.rstrip("\n").split("\n")
+
+
+def test_what_a_terminal_shows(agent: Agent, log: Path) -> None:
+    """After cursor movements, in JSON and as text, and of a long log what is left of it."""
+    log.write_bytes(b"one\r\ntwo\r\n\x1b[2J\x1b[3;5H\x0elqk\x0f ok\x1b[4;5Hno\x1b[4;6H")
+    target = f"/hosts/{NAME}/console?screen=true"
+    lines = ["", "", "    ┌─┐ ok", "    no", *[""] * 20]
+    assert agent.request("GET", target).body == {
+        "columns": 80,
+        "rows": 24,
+        "lines": lines,
+        "cursor": {"row": 3, "column": 5},
+        "next": log.stat().st_size,
+    }
+    text = agent.text("GET", target, None, TEXT)
+    assert (text.status, text.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert text.text == "".join(f"{line}\n" for line in lines)
+    log.write_text("".join(f"line {number} ąęł\r\n" for number in range(50_000)), "utf-8")
+    assert _lines(agent) == [f"line {number} ąęł" for number in range(49_977, 50_000)]
+    log.rename(log.with_name(f"{log.name}.0"))
+    assert _lines(agent) == [f"line {number} ąęł" for number in range(49_977, 50_000)]
+    log.write_bytes(b"a new file")
+    assert _lines(agent)[-2:] == ["line 49999 ąęł", "a new file"]
+    for query in ("offset=0", "wait=1", "follow=true"):
+        answer = agent.request("GET", f"{target}&{query}")
+        assert (answer.status, answer.fields) == (400, {query.partition("=")[0]})
+
+
+def test_many_look_at_terminals(agent: Agent, log: Path) -> None:
+    """Whatever their hosts print, each is answered, and so is everybody else."""
+    log.write_bytes(os.urandom(1 << 20))
+    target = f"/hosts/{NAME}/console?screen=true"
+    with ThreadPoolExecutor(40) as pool:
+        asked = [pool.submit(agent.request, "GET", target) for _ in range(80)]
+        assert [agent.get("health").status for _ in range(3)] == [200] * 3
+        assert {len(answer.result().body["lines"]) for answer in asked} == {24}
+
+
 def test_a_log_that_is_rotated(agent: Agent, log: Path) -> None:
     """Who reads on gets what they had not read of the old file, then the new one."""
     log.write_bytes(b"one\ntwo\n")

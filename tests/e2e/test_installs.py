@@ -202,7 +202,7 @@ def test_a_start_that_was_cut_off_is_checked(
     agent.start()
     install = agent.installed(NAME)
     assert install["state"] == "failed"
-    assert install["reason"].startswith("it could not be started: ovs-vsctl did not see the access")
+    assert install["reason"].startswith("it could not be started: ovs-vsctl did not see the host's")
     assert stack.state(NAME) == "shut off"
 
 
@@ -217,7 +217,7 @@ def test_a_host_that_comes_up_on_the_wrong_vlan_is_stopped(
     _let_go_on()
     install = agent.installed(NAME)
     assert install["state"] == "failed"
-    assert install["reason"].startswith("it could not be started: ovs-vsctl did not see the access")
+    assert install["reason"].startswith("it could not be started: ovs-vsctl did not see the host's")
     assert stack.state(NAME) == "shut off"
     failed = _operation(agent)
     assert (failed["status"], failed["undo_commands"]) == ("failed", 1)

@@ -227,6 +227,7 @@ mknod -m 666 /mnt/random c 1 8
 mknod -m 666 /mnt/urandom c 1 9
 ln -s /proc/self/fd /mnt/fd
 ln -s /proc/self/fd/0 /mnt/stdin
+ln -s /proc/self/fd/1 /mnt/stdout
 mount --move /mnt /dev
 for home in /root /home; do mount -t tmpfs -o mode=000,ro none "$home"; done
 mount -o remount,bind,ro /
@@ -270,6 +271,8 @@ def test_the_installed_agent_works_with_what_the_unit_leaves_it(service: Service
     assert (made.status, stack.state(HOST)) == (200, "running")
     assert [stack.tag(port) for port in stack.ports()] == ["77"]
     assert service.get("hosts", HOST, "console").status == 200
+    status, _, picture = service.data("GET", f"/hosts/{HOST}/screen")
+    assert (status, picture[1:4]) == (200, b"PNG")
     volume = stack.volume(HOST, 0)
     assert service.delete("hosts", HOST).body["deleted"] == [volume]
     assert service.delete("networks", NETWORK).status == 200
@@ -347,6 +350,8 @@ def test_the_agent_works_as_a_user_of_group_libvirt(
         assert (made.status, made.body.get("state")) == (200, "running"), made.body
         assert new.installed(HOST)["state"] == "done"
         assert new.get("hosts", HOST, "console").body["text"] != ""
+        status, _, picture = new.data("GET", f"/hosts/{HOST}/screen")
+        assert (status, picture[1:4]) == (200, b"PNG")
         volume = made.body["disks"][0]["volume"]
         assert new.delete("hosts", HOST).body["deleted"] == [volume]
     assert list((group_libvirt.root / "var/lib/libvirt/boot").iterdir()) == []

@@ -12,9 +12,9 @@ from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
 from agent.access.control import AccessControl, require_authentication
+from agent.compute.hosts import Hosts
 from agent.config import Config
 from agent.errors import ConfigError
-from agent.hosts import Hosts
 
 from .test_http_health import expect_good_health
 from .web import CONFIG, LIST, STATES, Agent, see_problem
@@ -57,7 +57,9 @@ def every_path(agent: Agent) -> Iterator[str]:
     found = falcon.inspect.inspect_app(agent.app)
     routes = [route.path for route in found.routes]
     assert "/hosts/{name}" in routes
-    yield from (path.replace("{", "").replace("}", "") for path in routes)
+    # The files of the page are open, and Redfish has errors of its own.
+    rest = [path for path in routes if not path.startswith(("/page/", "/redfish"))]
+    yield from (path.replace("{", "").replace("}", "") for path in rest)
     yield from (f"{route.prefix}/a" for route in found.static_routes)
     # A sink is a regular expression: no path is made of it, so there must be none.
     assert found.sinks == []

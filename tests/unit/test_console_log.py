@@ -9,7 +9,7 @@ import pytest
 from agent.config import Config
 from agent.errors import OutOfReach, TooMany
 from agent.hypervisor import consoles as console
-from agent.hypervisor.consoles import PIECE_BYTES, Consoles, Piece, read
+from agent.hypervisor.consoles import PIECE_BYTES, TAIL_BYTES, Consoles, Piece, read, tail
 from agent.hypervisor.facts import DomainRow
 
 UUID, OTHER = "uuid-1", "uuid-2"
@@ -132,6 +132,49 @@ def test_noise_is_read_to_its_end(log: Path) -> None:
         found += piece.data
         offset = piece.next
     assert found == noise
+
+
+@pytest.mark.parametrize("data", [b"", b"login: ", b"x" * (TAIL_BYTES - 1)])
+def test_the_tail_of_a_short_log_is_all_of_it(log: Path, data: bytes) -> None:
+    log.write_bytes(data)
+    assert tail(log) == (data, len(data))
+
+
+def test_the_tail_of_a_missing_log(log: Path) -> None:
+    assert tail(log) == (b"", 0)
+
+
+REST = b"." * (TAIL_BYTES - 20)
+
+
+@pytest.mark.parametrize(
+    ("end", "begins"),
+    [
+        # The last of what is cut off, and what is there of the 20 bytes after it.
+        ((b"a li", b"ne\r\n$ \x1b[Hx\n" + b"b" * 9), b"\n$ \x1b[Hx\n" + b"b" * 9),
+        ((b"\x1b[12", b";34Hab\x1b[1;1Hx\n" + b"b" * 6), b"\x1b[1;1Hx\n" + b"b" * 6),
+        ((b"\xe4", b"\xb8\x96" + b"b" * 18), b"b" * 18),
+        ((b"a", b"b" * 20), b"b" * 20),
+    ],
+)
+def test_a_tail_begins_with_something_whole(
+    log: Path, end: tuple[bytes, bytes], begins: bytes
+) -> None:
+    log.write_bytes(b"x" * 1000 + b"".join(end) + REST)
+    assert len(end[1]) == 20
+    assert tail(log) == (begins + REST, log.stat().st_size)
+
+
+def test_the_tail_of_a_file_that_was_rotated(log: Path, old: Path) -> None:
+    """What is missing is from the old one, as long as the new one is not there yet all of it."""
+    old.write_bytes(b"x" * TAIL_BYTES + b"\r\none\r\n")
+    assert tail(log) == (b"\none\r\n", 0)
+    log.write_bytes(b"two")
+    assert tail(log) == (b"\none\r\ntwo", 3)
+    old.write_bytes(b"one\r\n")
+    assert tail(log) == (b"one\r\ntwo", 3)
+    log.write_bytes(b"\n" + b"y" * (TAIL_BYTES - 1))
+    assert tail(log) == (log.read_bytes(), TAIL_BYTES)
 
 
 class Hypervisor:

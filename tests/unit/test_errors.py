@@ -130,7 +130,7 @@ def test_a_recorded_failure(fixture: str, kind: type, detail: str) -> None:
             "wait-until-never",
             "wait-until Port a tag=99",
             errors.WrongVlan,
-            "did not see the access port come up on its bridge with its VLAN tag",
+            "did not see the host's port come up on its bridge with its VLANs",
         ),
         (
             "switch-down",

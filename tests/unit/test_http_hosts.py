@@ -260,7 +260,7 @@ def test_a_host_on_the_wrong_vlan_is_taken_back(agent: Agent) -> None:
     see_problem(
         agent("POST", f"/hosts/{HOST}", json=BODY),
         503,
-        "ovs-vsctl did not see the access port come up on its bridge with its VLAN tag: " + ended,
+        "ovs-vsctl did not see the host's port come up on its bridge with its VLANs: " + ended,
         command=shlex.join(WAIT),
         exit_code=-14,
         stderr=ended,

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from agent import installs as module
+from agent.compute import installs as module
+from agent.compute.installs import Installs, Next, decide
 from agent.errors import CommandTimeout, NotFound, OutOfReach
 from agent.hypervisor.facts import InstallLook
-from agent.installs import Installs, Next, decide
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
 from agent.operations.operation import DONE, Outcome, Request

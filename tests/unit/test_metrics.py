@@ -1,5 +1,6 @@
 """What is counted, and how a scrape is answered."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,11 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from agent.config import Config
 from agent.errors import JournalFailed
 from agent.http.metrics import Metrics, verb
+from agent.hypervisor.facts import HostFigures
 from agent.server import build
 from agent.tools.run import OUTCOMES, Runner
 
 from .changes import CASES
-from .web import LIST, STATES, Agent
+from .recorded import Read, virsh
+from .web import ACTIVE, LIST, ODD, STATES, Agent
 
 Samples = dict[tuple[str, ...], float]
 
@@ -49,9 +52,35 @@ STATES_OF_NONE = {
 }
 
 
+def figures(key: str) -> list[int]:
+    """The figures of that name of the two recorded hosts that run."""
+    return [int(found) for found in re.findall(rf"^  {key}=(\d+)$", ACTIVE.stdout, re.MULTILINE)]
+
+
+def used(metric: str, of: list[tuple[str, ...]], counts: list[int]) -> Samples:
+    """The samples of a metric of hosts. of: its labels."""
+    return {(f"host_{metric}", *labels): n for labels, n in zip(of, counts, strict=True)}
+
+
+HOST, NETBOOT = "fixture.example.com", "fixture-netboot"
+# In the order of the labels' names.
+DISKS = [("sda", HOST), ("sdb", HOST)]
+CARDS = [(HOST, "h0000000000-0"), (HOST, "h0000000000-1"), (NETBOOT, "h0000000002-0")]
+USED = {
+    ("host_cpu_seconds_total", HOST): figures(r"cpu\.time")[0] / 1e9,
+    ("host_cpu_seconds_total", NETBOOT): figures(r"cpu\.time")[1] / 1e9,
+    ("host_memory_bytes", HOST): figures(r"balloon\.rss")[0] * 1024,
+    ("host_memory_bytes", NETBOOT): figures(r"balloon\.rss")[1] * 1024,
+    **used("disk_read_bytes_total", DISKS, figures(r"block\.\d\.rd\.bytes")),
+    **used("disk_written_bytes_total", DISKS, figures(r"block\.\d\.wr\.bytes")),
+    **used("network_received_bytes_total", CARDS, figures(r"net\.\d\.rx\.bytes")),
+    **used("network_sent_bytes_total", CARDS, figures(r"net\.\d\.tx\.bytes")),
+}
+
+
 @pytest.fixture
 def hosts(agent: Agent) -> None:
-    agent.reads(STATES, LIST)
+    agent.reads(STATES, ACTIVE)
 
 
 @pytest.mark.usefixtures("hosts")
@@ -62,6 +91,7 @@ def test_a_scrape(agent: Agent) -> None:
     # The read for it is counted when it is told already.
     assert samples(answer.text) == {
         **STATES_OF_NONE,
+        **USED,
         ("hosts", "running"): 2,
         ("hosts", "shut off"): 2,
         ("libvirt_up",): 1,
@@ -94,7 +124,7 @@ def test_requests_go_by_their_route_and_never_by_their_path(agent: Agent) -> Non
     agent("GET", "/nowhere/at/all")
     agent("HEAD", "/operations")
     agent("PATCH", "/operations")
-    agent.reads(STATES, LIST)
+    agent.reads(STATES, ACTIVE)
     found = scrape(agent)
     assert of(found, "requests_total") == {
         ("requests_total", "GET", "/hosts/{name}", "404"): 2,
@@ -110,7 +140,7 @@ def test_a_change_is_counted_with_its_commands(agent: Agent) -> None:
     case.expect(agent)
     case.expect_steps(agent)
     assert case.ask(agent).status_code == 200
-    agent.reads(STATES, LIST)
+    agent.reads(STATES, ACTIVE)
     found = scrape(agent)
     assert found["operations_total", "done"] == 1
     for word in ("net-destroy", "net-undefine"):
@@ -118,8 +148,31 @@ def test_a_change_is_counted_with_its_commands(agent: Agent) -> None:
         assert found["command_duration_seconds_count", "virsh", word] == 1
 
 
+def test_of_hosts_that_do_not_run_only_the_states_are_told(agent: Agent) -> None:
+    agent.reads(STATES, Read(" ".join(ACTIVE.words), virsh("empty-domstats-active")))
+    found = scrape(agent)
+    assert found["hosts", "shut off"] == 2
+    assert [key for key in found if key[0].startswith("host_")] == []
+
+
+def test_a_host_of_any_name_has_it_as_label(agent: Agent) -> None:
+    agent.reads(STATES, Read(" ".join(ACTIVE.words), ACTIVE.stdout.replace(HOST, ODD)))
+    found = scrape(agent)
+    assert found["host_cpu_seconds_total", ODD] == USED["host_cpu_seconds_total", HOST]
+    assert ("host_cpu_seconds_total", HOST) not in found
+
+
+def test_a_host_that_libvirt_is_busy_with_has_what_it_told(agent: Agent) -> None:
+    busy = f"Domain: '{HOST}'\n  cpu.time=1500000000\n\n"
+    agent.reads(STATES, Read(" ".join(ACTIVE.words), busy))
+    found = scrape(agent)
+    assert {key: value for key, value in found.items() if key[0].startswith("host_")} == {
+        ("host_cpu_seconds_total", HOST): 1.5
+    }
+
+
 def test_without_libvirt_the_hosts_are_left_out(agent: Agent) -> None:
-    agent.out_of_reach(STATES, LIST)
+    agent.out_of_reach(STATES, ACTIVE)
     found = scrape(agent)
     assert of(found, "libvirt_up", "hosts", "journal_up") == {
         ("libvirt_up",): 0,
@@ -144,7 +197,7 @@ def test_without_a_journal_the_installs_are_left_out(
 
 def test_a_state_of_a_newer_virsh_is_told(agent: Agent) -> None:
     counted = Metrics()
-    counted.watch(lambda: ["dormant", "running"], lambda: 3, lambda: 2, lambda: 1)
+    counted.watch(lambda: HostFigures(["dormant", "running"], {}), lambda: 3, lambda: 2, lambda: 1)
     found = samples(counted.exposition("")[0].decode())
     assert of(found, "hosts", "operations_running", "operations_unsettled", "installs_running") == {
         **STATES_OF_NONE,

@@ -36,6 +36,8 @@ RUNNING = Domain(
     ),
     console_log=f"/var/log/libvirt/qemu/{uuid(1)}.console.log",
     boot=("disk", "network"),
+    arch="x86_64",
+    scsi="virtio-scsi",
 )
 RUNNING_KEPT = replace(
     RUNNING,
@@ -54,6 +56,8 @@ NETBOOT = Domain(
     ),
     console_log=f"/var/log/libvirt/qemu/{uuid(2)}.console.log",
     boot=("network",),
+    arch="x86_64",
+    scsi="virtio-scsi",
 )
 NETBOOT_KEPT = replace(
     NETBOOT,
@@ -93,6 +97,8 @@ CARDS = Domain(
     ),
     console_log=f"/var/log/libvirt/qemu/{uuid(5)}.console.log",
     boot=("disk", "network"),
+    arch="x86_64",
+    scsi="virtio-scsi",
 )
 OFF = Domain(
     name=ODD,
@@ -114,8 +120,13 @@ OFF = Domain(
     ),
     console_log=None,
     boot=("disk",),
+    arch="x86_64",
+    scsi="lsilogic",
 )
-SPACES = Domain("  fixture  spaces ", uuid(4), 16, 1, False, "restart", (), (), None, ("disk",))
+SPACES = Domain(
+    *("  fixture  spaces ", uuid(4), 16, 1, False, "restart", (), (), None, ("disk",)),
+    arch="x86_64",
+)
 
 
 @pytest.mark.parametrize(

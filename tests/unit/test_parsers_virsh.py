@@ -1,6 +1,7 @@
 """What virsh prints as lines and tables, from its recorded output."""
 
 import doctest
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,50 @@ def test_recorded_output(parse: Callable[[str], Any], case: str, value: Any) -> 
     assert parse(virsh(case)) == value
 
 
+def figure(case: str, key: str) -> int:
+    """The first figure of that name in a recorded output: they differ at each recording."""
+    return int(re.search(rf"^  {re.escape(key)}=(\d+)$", virsh(case), re.MULTILINE)[1])  # type: ignore[index]
+
+
+def test_what_domains_use() -> None:
+    case = "domstats-active"
+    netboot = virsh(case).partition("Domain: 'fixture-netboot'")[2]
+    found = read.usages(virsh(case))
+    assert list(found) == ["fixture.example.com", "fixture-netboot"]
+    assert found["fixture.example.com"] == read.Usage(
+        cpu_ns=figure(case, "cpu.time"),
+        rss_kib=figure(case, "balloon.rss"),
+        read_bytes={f"sd{'ab'[n]}": figure(case, f"block.{n}.rd.bytes") for n in (0, 1)},
+        written_bytes={f"sd{'ab'[n]}": figure(case, f"block.{n}.wr.bytes") for n in (0, 1)},
+        received_bytes={f"h0000000000-{n}": figure(case, f"net.{n}.rx.bytes") for n in (0, 1)},
+        sent_bytes={f"h0000000000-{n}": figure(case, f"net.{n}.tx.bytes") for n in (0, 1)},
+    )
+    assert f"  cpu.time={found['fixture-netboot'].cpu_ns}\n" in netboot
+    assert found["fixture-netboot"].read_bytes == {}
+    assert list(found["fixture-netboot"].sent_bytes) == ["h0000000002-0"]
+
+
+def test_what_a_domain_uses_that_is_off() -> None:
+    """libvirt counts its processor time as if it ran."""
+    found = read.usages(virsh("domstats-usage-off"))
+    assert found == {
+        ODD: read.Usage(figure("domstats-usage-off", "cpu.time"), None, {}, {}, {}, {})
+    }
+
+
+def test_what_libvirt_does_not_tell_is_missing() -> None:
+    """As of a domain that QEMU is busy with; and figures that nobody asked for."""
+    text = (
+        "Domain: ' a'b '\n  state.state=1\n  net.count=2\n  net.0.name=one\n  net.0.rx.bytes=3\n"
+        "  net.1.rx.bytes=4\n  net.1.tx.bytes=5\n  block.0.name=sda\n  block.0.wr.bytes=6\n"
+        "  block.0.wr.bytes.more=7\n\nDomain: 'c'\n\n"
+    )
+    assert read.usages(text) == {
+        " a'b ": read.Usage(None, None, {}, {"sda": 6}, {"one": 3}, {}),
+        "c": read.Usage(None, None, {}, {}, {}, {}),
+    }
+
+
 @pytest.mark.parametrize(("number", "word"), list(enumerate(read.STATES)))
 def test_each_state_has_its_word(number: int, word: str) -> None:
     assert read.domain_states(f"Domain: 'a'\n  state.state={number}\n") == {"a": word}
@@ -140,6 +185,7 @@ def test_memory_of_the_hypervisor() -> None:
 EMPTY: list[tuple[Callable[[str], Any], str, Any]] = [
     (read.uuid_names, "empty-list", {}),
     (read.domain_states, "empty-domstats-state", {}),
+    (read.usages, "empty-domstats-active", {}),
     (read.names, "empty-net-list-all", []),
     (read.names, "empty-net-list-active", []),
     (read.names, "empty-net-list-autostart", []),
@@ -189,6 +235,20 @@ def test_empty_output(parse: Callable[[str], Any], case: str, nothing: Any) -> N
             "virsh domstats",
             "not a domain and not a figure",
             "nonsense",
+        ),
+        (
+            read.usages,
+            "Domain: 'a'\n  cpu.time=1\nnonsense\n",
+            "virsh domstats",
+            "not a domain and not a figure",
+            "nonsense",
+        ),
+        (
+            read.usages,
+            "Domain: 'a'\n  cpu.time=x\n",
+            "virsh domstats",
+            "not a figure",
+            "invalid literal for int() with base 10: 'x'",
         ),
         (
             read.disk_capacities,
@@ -282,4 +342,4 @@ def test_a_batch_that_was_cut_off(stdout: str, stderr: str) -> None:
 
 
 def test_the_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(read) == (0, 6)
+    assert doctest.testmod(read) == (0, 7)

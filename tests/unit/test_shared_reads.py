@@ -8,7 +8,7 @@ import pytest
 
 from agent.errors import CommandFailed, NotFound, TooMany
 from agent.http.places import Places
-from agent.http.shared_reads import SharedRead
+from agent.http.shared_reads import SharedRead, SharedReads
 from agent.operations import trace
 
 from .test_run import wait_until
@@ -208,3 +208,73 @@ def test_a_request_knows_whose_read_it_shares() -> None:
         # It came after that read had begun, and so did its own.
         {"a": None, "b": None, "c": None},
     )
+
+
+class ReadsByName:
+    """Reads of names that end when, and as, the test says; never two of a name at once."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Reads] = {name: Reads() for name in ("a", "b", "c")}
+
+    def __call__(self, name: str) -> str:
+        return self.of[name]()
+
+
+def test_each_name_has_a_read_of_its_own(pool: ThreadPoolExecutor) -> None:
+    """It is shared by those who ask for that name, and forgotten with the last of them."""
+    reads = ReadsByName()
+    # Of each name one reads now and one next.
+    shared = SharedReads(reads, Places(4))
+    asked = {name: [pool.submit(shared, name) for _ in range(10)] for name in ("a", "b")}
+    for name, requests in asked.items():
+        begun = reads.of[name].begun
+
+        def all_are_answered(
+            name: str = name,
+            begun: list[Future[str]] = begun,
+            requests: list[Future[str]] = requests,
+        ) -> bool:
+            for reading in begun:
+                if not reading.done():
+                    reading.set_result(f"that of {name}")
+            return all(request.done() for request in requests)
+
+        wait_until(all_are_answered)
+        assert {request.result(60) for request in requests} == {f"that of {name}"}
+        assert len(begun) <= 10
+    assert (shared._shared, shared._asking) == ({}, {})
+
+
+def test_who_asks_meanwhile_shares_the_next_read_of_a_name(pool: ThreadPoolExecutor) -> None:
+    reads = ReadsByName()
+    shared = SharedReads(reads, Places(2))
+    first = pool.submit(shared, "a")
+    wait_until(lambda: len(reads.of["a"].begun) == 1)
+    others = [pool.submit(shared, "a") for _ in range(50)]
+    wait_until(lambda: shared._asking["a"] == 51)
+    one_read = shared._shared["a"]
+    reads.of["a"].begun[0].set_exception(NotFound("there is none"))
+    assert isinstance(first.exception(60), NotFound)
+    wait_until(lambda: len(reads.of["a"].begun) == 2)
+    assert shared._shared["a"] is one_read
+    reads.of["a"].begun[1].set_result("there is one")
+    assert {other.result(60) for other in others} == {"there is one"}
+    assert (shared._shared, shared._asking) == ({}, {})
+
+
+def test_as_many_names_are_read_as_there_are_places(pool: ThreadPoolExecutor) -> None:
+    """Each that hangs has a thread: of another name, who asks is told, and has no part in them."""
+    reads = ReadsByName()
+    shared = SharedReads(reads, Places(2))
+    asked = {name: pool.submit(shared, name) for name in ("a", "b")}
+    wait_until(lambda: all(len(reads.of[name].begun) == 1 for name in asked))
+    assert isinstance(pool.submit(shared, "c").exception(60), TooMany)
+    assert {*shared._shared} == {*shared._asking} == {"a", "b"}
+    for name, request in asked.items():
+        reads.of[name].begun[0].set_result(name)
+        assert request.result(60) == name
+    third = pool.submit(shared, "c")
+    wait_until(lambda: len(reads.of["c"].begun) == 1)
+    reads.of["c"].begun[0].set_result("c")
+    assert third.result(60) == "c"
+    assert (shared._shared, shared._asking) == ({}, {})

@@ -9,19 +9,24 @@ import falcon.testing
 from pytest_subprocess import FakeProcess
 
 from agent.access.control import AccessControl
+from agent.compute.hosts import Hosts
+from agent.compute.networks import Networks
+from agent.compute.overview import Overview
 from agent.config import Config
-from agent.hosts import Hosts
 from agent.http.app import MANUAL, create_app
 from agent.http.metrics import Metrics
+from agent.http.places import Places
+from agent.http.resources.changes import Changes
 from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
-from agent.networks import Networks
+from agent.hypervisor.screens import Screens
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Locks
 from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
+from agent.redfish.resources import add_redfish
 from agent.tools.run import Runner
 
 from .contract import see_that_it_conforms
@@ -67,18 +72,26 @@ class Agent:
         self.executor = Executor(
             steps, self.journal, self.locks, self.unsettled.append, lambda: None
         )
+        places = Places(config.threads)
+        changes = Changes(self.executor, self.journal, places, rest_codes=config.rest_codes)
+        hosts = Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1))
         app = create_app(
             config,
-            Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1)),
+            hosts,
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
+            Overview(hypervisor, self.journal),
             self.executor,
             self.journal,
             Health(hypervisor, self.journal, self.recovery),
             Consoles(hypervisor, CONFIG),
+            Screens(hypervisor, runner, CONFIG),
             AccessControl(config),
             metrics,
+            places,
+            changes,
             manual_folder=manual,
         )
+        add_redfish(app, hosts, changes, places, config)
         self.app = app
         self._rest_codes = config.rest_codes
         self._client = falcon.testing.TestClient(app)
@@ -90,12 +103,12 @@ class Agent:
         return answer
 
     def routes(self) -> set[tuple[str, str]]:
-        """The method and the path of all that is served."""
+        """The method and the path of all that is served, but for Redfish's."""
         return {
             (method.method, route.path)
             for route in falcon.inspect.inspect_app(self.app).routes
             for method in route.methods
-            if not method.internal
+            if not method.internal and not route.path.startswith("/redfish")
         }
 
     def reads(self, *reads: Read) -> None:
@@ -104,7 +117,12 @@ class Agent:
         self.fp.register(batch_argv(reads), stdout=stdout, stderr=stderr)
 
     def runs(
-        self, *argv: str, stdout: str = "", stderr: str = "", returncode: int = 0, **more: Any
+        self,
+        *argv: str,
+        stdout: str | bytes = "",
+        stderr: str = "",
+        returncode: int = 0,
+        **more: Any,
     ) -> Any:
         """Expect a command; answers what records its calls."""
         return self.fp.register(
@@ -146,6 +164,8 @@ RUNNING = Read("list --uuid", f"{uuid(1)}\n{uuid(2)}\n\n")
 NONE_RUNNING = Read("list --uuid", "\n")
 EMPTY_LIST = Read("list --all --uuid --name", virsh("empty-list"))
 STATES = Read("domstats --state", virsh("domstats-state"))
+COUNTERS = "--cpu-total --balloon --interface --block"
+ACTIVE = Read(f"domstats --list-active --nowait {COUNTERS}", virsh("domstats-active"))
 NET_UUIDS = Read("net-list --all --uuid", virsh("net-list-uuid"))
 NET_ALL = Read("net-list --all --name", virsh("net-list-all"))
 NET_ACTIVE = Read("net-list --name", virsh("net-list-active"))

@@ -177,6 +177,15 @@ BOOT_REQUEST = v.record(
 # libvirt and curl take more, but nobody's server does.
 MEDIA_REQUEST = v.record({"image": v.text("an http or https URL", maxLength=2048, pattern=IMAGE)})
 
+# A host among all of them.
+SUMMARY: v.Json = {
+    **_ROW,
+    "memory": v.integer("MB (of 2^20 bytes)"),
+    "vcpus": v.integer(),
+    "interfaces": v.array(v.record(_INTERFACE)),
+    "install": v.or_null(v.ref("Install")),
+}
+
 SCHEMAS: v.Json = {
     "BootRequest": BOOT_REQUEST,
     "MediaRequest": MEDIA_REQUEST,
@@ -349,7 +358,10 @@ METHODS = [
         requestBody=body("HostRequest", _EXAMPLE),
         further={
             each: link(each, {"name": "$request.path.name"})
-            for each in ("getHost", "deleteHost", "getConsole", *(f"{verb}Host" for verb in VERBS))
+            for each in (
+                *("getHost", "deleteHost", "getConsole", "getScreen", "getUsage"),
+                *(f"{verb}Host" for verb in VERBS),
+            )
         },
     ),
     change(

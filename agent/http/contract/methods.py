@@ -76,14 +76,23 @@ def answer(description: str, content: Json, *headers: str, **more: Any) -> Json:
     return {"description": description, "headers": refs, "content": content, **more}
 
 
-def read(route: str, id_: str, summary: str, content: Json, *asked: Json, **more: Any) -> Method:
+def read(
+    route: str,
+    id_: str,
+    summary: str,
+    content: Json,
+    *asked: Json,
+    errors: Iterable[int] = (),
+    **more: Any,
+) -> Method:
     """A method that changes nothing.
 
     route: GET and the path. id_: OpenAPI's operationId. content: of the 200. asked: the
-    parameters. more: what else the operation has.
+    parameters. errors: statuses beside those of every such method. more: what else the operation
+    has.
     """
     places = {each["in"] for each in asked}
-    statuses = [*_READ.get(_tag(route), _COMMANDS)]
+    statuses = [*_READ.get(_tag(route), _COMMANDS), *errors]
     statuses += [status for where, status in (("path", 404), ("query", 400)) if where in places]
     answers = {"200": answer("Success.", content), **_errors(statuses)}
     return _method(

@@ -32,17 +32,17 @@ class Changes:
         self._places = places
         self._rest_codes = rest_codes
 
-    def enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> None:
-        """Carry a change out and answer what came of it.
+    def enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> bool:
+        """Carry a change out and answer what came of it; returns whether it is done by then.
 
         body: what the client asked for, for the journal.
         With `?dry_run=true` nothing is changed and the answer is the plan. With `Prefer:
         respond-async` the answer is 202 and the operation, once its plan is made.
         """
         with self._places.one(change=True):
-            self._enact(change, body, req, resp)
+            return self._enact(change, body, req, resp)
 
-    def _enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> None:
+    def _enact(self, change: Change, body: Any, req: falcon.Request, resp: falcon.Response) -> bool:
         # Whoever asks for something special of a change, in a query parameter that the agent does
         # not know, must not get the plain change instead.
         if query(req, [DRY_RUN]).get("dry_run"):
@@ -51,7 +51,7 @@ class Changes:
                 answer_script(resp, script(plan, [f"dry run of {req.method} {req.path}"]))
             else:
                 resp.media = plan.to_json()
-            return
+            return False
         operation = str(uuid.uuid4())
         resp.set_header("X-Operation-ID", operation)
         subject = change.claims[0]
@@ -72,12 +72,13 @@ class Changes:
                 resp.media = self._journal.get(operation)
             except JournalFailed:
                 resp.media = {"id": operation}  # it runs all the same
-        else:
-            resp.media = self._executor.perform(change, operation, request)
-            if self._rest_codes and req.method == "POST":
-                resp.status = falcon.HTTP_201
-            elif self._rest_codes and (req.method == "DELETE" or _is_power(req)):
-                resp.status, resp.media = falcon.HTTP_204, None
+            return False
+        resp.media = self._executor.perform(change, operation, request)
+        if self._rest_codes and req.method == "POST":
+            resp.status = falcon.HTTP_201
+        elif self._rest_codes and (req.method == "DELETE" or _is_power(req)):
+            resp.status, resp.media = falcon.HTTP_204, None
+        return True
 
 
 def _is_power(req: falcon.Request) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import falcon
 
@@ -9,7 +10,9 @@ from agent.errors import FieldError, InvalidRequest
 from agent.http.contract.console import QUERY
 from agent.http.places import Places
 from agent.http.resources.request import query
+from agent.http.shared_reads import SharedReads
 from agent.hypervisor.consoles import Consoles, read
+from agent.tools.parsers.terminal import COLUMNS, ROWS
 
 
 class Console:
@@ -18,14 +21,23 @@ class Console:
     def __init__(self, consoles: Consoles, places: Places) -> None:
         self._consoles = consoles
         self._places = places
+        self._screens = SharedReads(consoles.screen, places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """Answer a piece as JSON, or all of it as plain text, or a stream that goes on."""
-        asked = {"offset": 0, "wait": 0, "follow": False, **query(req, QUERY)}
+        """Answer a piece as JSON, or all of it as plain text, or a stream that goes on.
+
+        With `?screen=true` what a terminal shows.
+        """
+        given = query(req, QUERY)
+        asked = {"offset": 0, "wait": 0, "follow": False, "screen": False, **given}
+        as_text = req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_TEXT)) == falcon.MEDIA_TEXT
+        if asked["screen"]:
+            self._answer_screen(name, given, as_text, resp)
+            return
         with self._places.one():
             uuid, log = self._consoles.log(name)
         disconnected = _disconnected(req)
-        if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_TEXT)) == falcon.MEDIA_TEXT:
+        if as_text:
             resp.content_type = "text/plain; charset=utf-8"
             # A proxy must not keep back what has come so far.
             resp.set_header("X-Accel-Buffering", "no")
@@ -46,6 +58,29 @@ class Console:
         else:
             piece = read(log, asked["offset"])
         resp.media = {"offset": piece.offset, "next": piece.next, "text": piece.text}
+
+    def _answer_screen(
+        self, name: str, given: dict[str, Any], as_text: bool, resp: falcon.Response
+    ) -> None:
+        errors = [
+            FieldError(other, "does not go with screen, which shows the end")
+            for other in ("offset", "wait", "follow")
+            if other in given
+        ]
+        if errors:
+            raise InvalidRequest(errors)
+        screen, following = self._screens(name)
+        if as_text:
+            resp.content_type = "text/plain; charset=utf-8"
+            resp.text = "".join(f"{line}\n" for line in screen.lines)
+            return
+        resp.media = {
+            "columns": COLUMNS,
+            "rows": ROWS,
+            "lines": screen.lines,
+            "cursor": screen.cursor and dict(zip(("row", "column"), screen.cursor, strict=True)),
+            "next": following,
+        }
 
 
 def _whole(log: Path, offset: int) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 import falcon
 
 from agent.errors import AgentError
+from agent.hypervisor.facts import HostFigures
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.operations.journal import Journal
 from agent.operations.recovery import Recovery
@@ -35,9 +36,9 @@ class Health:
         resp.status = falcon.HTTP_200 if healthy else falcon.HTTP_503
         resp.cache_control = ["no-store"]
 
-    def host_states(self) -> list[str]:
-        """The state of every host; raises an AgentError when libvirt does not respond in time."""
-        return [row.state for row in self._hypervisor.domains()]
+    def host_figures(self) -> HostFigures:
+        """What is measured of hosts; raises an AgentError when libvirt does not respond in time."""
+        return self._hypervisor.figures()
 
     def unsettled(self) -> list[str]:
         """The operations that could not be settled yet."""

@@ -2,8 +2,8 @@
 
 import falcon
 
+from agent.compute.hosts import Hosts
 from agent.config import Config
-from agent.hosts import Hosts
 from agent.http.contract.hosts import (
     boot_request,
     host_request,

@@ -2,13 +2,13 @@
 
 import falcon
 
+from agent.compute.networks import Networks
 from agent.http.contract.networks import network_request
 from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
 from agent.http.shared_reads import SharedRead
-from agent.networks import Networks
 
 
 class NetworkList:

@@ -2,7 +2,7 @@
 
 import falcon
 
-from agent.hosts import Hosts
+from agent.compute.hosts import Hosts
 from agent.http.contract.snapshots import see_name
 from agent.http.places import Places
 from agent.http.resources.changes import Changes

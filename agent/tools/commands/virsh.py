@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from agent.tools.command import Command
 
-# The namespace of what the agent notes in a domain's metadata.
+# The namespaces of what the agent notes in a domain's metadata.
 MEDIA_URI = "urn:staging-agent:media"
+BOOT_URI = "urn:staging-agent:boot"
 # virsh's exit code is 1 for every failure, so these tell that there was nothing left to do.
 # A domain that was not there, and one that went while it was looked at.
 NO_DOMAIN = ("failed to get domain", "Domain not found")
@@ -16,6 +17,7 @@ NO_NETWORK = "Network not found"
 NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
 DOMAIN_ON = "Domain is already active"
+NO_SCREEN = "no screens to take screenshot from"
 NO_DISK = "No disk found whose source path or target is"
 NO_SNAPSHOT = "Domain snapshot not found"
 NETWORK_OFF = "is not active"
@@ -79,6 +81,10 @@ class Virsh:
         """Ask a domain to start anew (ACPI); whether it heeds that is up to it."""
         return self._command("reboot", f"--domain={domain}", "--mode=acpi")
 
+    def inject_nmi(self, domain: str) -> Command:
+        """Send a domain a non-maskable interrupt."""
+        return self._command("inject-nmi", f"--domain={domain}")
+
     def reset(self, domain: str) -> Command:
         """Start a domain anew at once, as by its reset button."""
         return self._command("reset", f"--domain={domain}")
@@ -86,6 +92,16 @@ class Virsh:
     def domstate(self, domain: str, expects: str | None = None) -> Command:
         """Say a domain's state; fails when there is no such domain, or it is in another state."""
         return self._command("domstate", f"--domain={domain}", expects=expects)
+
+    def screenshot(self, domain: str) -> Command:
+        """Print a picture of a domain's screen; fails when it is off."""
+        # Not quiet it would say so in the midst of it. A pipe or a file in memory, too, is opened.
+        return Command(
+            (
+                *("virsh", f"--connect={self.connect}", "--quiet"),
+                *("screenshot", f"--domain={domain}", "--file=/dev/stdout"),
+            )
+        )
 
     def destroy(self, domain: str) -> Command:
         """Stop a domain at once; it may be off, or gone, already."""
@@ -159,6 +175,25 @@ class Virsh:
         """Take that note out of the definition; there may be none."""
         return self._command(
             *("metadata", f"--domain={domain}", f"--uri={MEDIA_URI}", "--remove", "--config"),
+            tolerates=NO_DOMAIN,
+        )
+
+    def note_boot(self, domain: str, enabled: str, target: str, before: str) -> Command:
+        """Note in the kept definition of a domain what it is to boot from other than usual.
+
+        before: what it booted from until then, in order, in words with spaces between them.
+        """
+        given = {"enabled": enabled, "target": target, "before": before}
+        noted = " ".join(f"{name}={quoteattr(value)}" for name, value in given.items())
+        return self._command(
+            *("metadata", f"--domain={domain}", f"--uri={BOOT_URI}", "--key=boot"),
+            *(f"--set=<override {noted}/>", "--config"),
+        )
+
+    def forget_boot(self, domain: str) -> Command:
+        """Take that note out of the definition; there may be none."""
+        return self._command(
+            *("metadata", f"--domain={domain}", f"--uri={BOOT_URI}", "--remove", "--config"),
             tolerates=NO_DOMAIN,
         )
 

@@ -42,13 +42,15 @@ class Nic:
 class Installer:
     """What a domain starts from once, until it reboots.
 
-    location: URL of an installer; cdrom: path of an image, in its first drive for discs; neither:
-    its first card. cmdline: kernel parameters of the installer at `location`.
+    location: URL of an installer; cdrom: path of an image, in its first drive for discs; disk: its
+    first disk; none of them: its first card. cmdline: kernel parameters of the installer at
+    `location`.
     """
 
     location: str | None = None
     cmdline: str = ""
     cdrom: str | None = None
+    disk: bool = False
 
 
 def virt_install(
@@ -146,4 +148,4 @@ def _installer(installer: Installer) -> tuple[str, ...]:
         return (location, f"--extra-args={installer.cmdline}") if installer.cmdline else (location,)
     if installer.cdrom is not None:
         return (f"--cdrom={installer.cdrom}",)
-    return ("--pxe",)
+    return ("--install=bootdev=hd",) if installer.disk else ("--pxe",)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from agent.errors import InvalidOutput
-from agent.tools.commands.virsh import MEDIA_URI
+from agent.tools.commands.virsh import BOOT_URI, MEDIA_URI
 
 _MAC = re.compile(r"<mac address='([0-9A-Fa-f:]+)'")
 
@@ -70,12 +70,28 @@ class Interface:
 
 
 @dataclass(frozen=True, slots=True)
+class BootOverride:
+    """What a domain is to boot from other than usual, in Redfish's words.
+
+    enabled: "Once" or "Continuous". target: "Pxe", "Hdd" or "Cd". before: what it booted from until
+    then, in order.
+    """
+
+    enabled: str
+    target: str
+    before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """A domain's definition, running or kept.
 
     kernel: it boots from a kernel, not a disk. boot: what it boots from, in order: "disk",
     "network" or "cdrom". device_boot: it has that of single devices, and not of kinds.
-    media: where the image in its drive was fetched from, which the agent notes there.
+    media: where the image in its drive was fetched from, and override: what it is to boot from
+    otherwise; the agent notes both there. topology: sockets, cores in a socket and threads in a
+    core, None where it has none of its own: then each processor is a socket. uefi: it has that in
+    place of a BIOS. scsi: the model of its SCSI controller, None without one.
     """
 
     name: str
@@ -90,6 +106,11 @@ class Domain:
     boot: tuple[str, ...] = ()
     device_boot: bool = False
     media: str | None = None
+    override: BootOverride | None = None
+    arch: str = ""
+    topology: tuple[int, int, int] | None = None
+    uefi: bool = False
+    scsi: str | None = None
 
     @property
     def installs(self) -> bool:
@@ -170,6 +191,7 @@ def _domain(root: ElementTree.Element) -> Domain:
     found = devices if devices is not None else ElementTree.Element("devices")
     log = found.find("serial/log")
     kinds, of_devices = _boot(root, found)
+    scsi = found.find("controller[@type='scsi']")
     return Domain(
         name=_text(root, "name"),
         uuid=_text(root, "uuid"),
@@ -180,6 +202,12 @@ def _domain(root: ElementTree.Element) -> Domain:
         boot=kinds,
         device_boot=of_devices,
         media=root.findtext(f"metadata/{{{MEDIA_URI}}}image"),
+        override=_override(root.find(f"metadata/{{{BOOT_URI}}}override")),
+        arch=_attribute(root.find("os/type"), "arch"),
+        topology=_topology(root.find("cpu/topology")),
+        uefi=root.find("os/loader[@type='pflash']") is not None
+        or _attribute(root.find("os"), "firmware") == "efi",
+        scsi=None if scsi is None else scsi.get("model", "scsi"),
         disks=tuple(_disk(disk) for disk in found.findall("disk")),
         interfaces=tuple(_interface(interface) for interface in found.findall("interface")),
         console_log=None if log is None else log.get("file"),
@@ -297,6 +325,26 @@ def _vlan(vlan: ElementTree.Element | None) -> Vlan | None:
         native=None if native is None else int(native.get("id", "0")),
         native_mode=None if native is None else native.get("nativeMode"),
     )
+
+
+def _override(note: ElementTree.Element | None) -> BootOverride | None:
+    if note is None:
+        return None
+    before = tuple(note.get("before", "").split())
+    return BootOverride(note.get("enabled", ""), note.get("target", ""), before)
+
+
+def _topology(topology: ElementTree.Element | None) -> tuple[int, int, int] | None:
+    if topology is None:
+        return None
+    sockets, dies, cores, threads = (
+        int(topology.get(name, "1")) for name in ("sockets", "dies", "cores", "threads")
+    )
+    return sockets, dies * cores, threads
+
+
+def _attribute(element: ElementTree.Element | None, name: str) -> str:
+    return "" if element is None else element.get(name, "")
 
 
 # What libvirt boots from, in the words of the API.

@@ -1,6 +1,7 @@
 """What virsh prints as lines and tables."""
 
 import re
+from dataclasses import dataclass
 
 from agent.errors import InvalidOutput
 
@@ -19,6 +20,30 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UUID_NAMES = re.compile(r"\n*(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} [^\n]+\n)*+\n*")
 _STATE = re.compile(r"Domain: '([^\n]*)'\n  state\.state=([0-7])\n  state\.reason=\d+\n\n")
 _STATES = re.compile(rf"\n*(?:{_STATE.pattern})*+\n*")
+_DOMSTATS = re.compile(r"(?:(?:Domain: '[^\n]*'|  [^\n]*)?\n)*+")
+# A domain, or one of the figures that are asked for.
+_FIGURE = re.compile(
+    r"^(?:Domain: '(.*)'|  (cpu\.time|balloon\.rss|(?:block|net)\.\d+\."
+    r"(?:name|rd\.bytes|wr\.bytes|rx\.bytes|tx\.bytes))=(.*))$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a domain has used since it started, as its QEMU process and libvirt count it.
+
+    cpu_ns: nanoseconds of all processors. rss_kib: KiB of the hypervisor's memory that it has now.
+    Either is None where libvirt could not tell. read_bytes, written_bytes: by a disk's target.
+    received_bytes, sent_bytes: by a card's port. What is not counted is missing.
+    """
+
+    cpu_ns: int | None
+    rss_kib: int | None
+    read_bytes: dict[str, int]
+    written_bytes: dict[str, int]
+    received_bytes: dict[str, int]
+    sent_bytes: dict[str, int]
 
 
 def replies(stdout: str, stderr: str, mark: str, count: int) -> list[tuple[str, str]]:
@@ -91,6 +116,50 @@ def domain_states(text: str) -> dict[str, str]:
         elif not line.startswith("  "):
             raise InvalidOutput("virsh domstats", line, "not a domain and not a figure")
     return states
+
+
+def usages(text: str) -> dict[str, Usage]:
+    """`domstats --cpu-total --balloon --block --interface`: what each domain uses, by its name.
+
+    >>> usages("Domain: 'ns'\\n  cpu.time=5\\n  balloon.rss=7\\n\\n")["ns"].cpu_ns
+    5
+    """
+    if not _DOMSTATS.fullmatch(f"{text}\n"):
+        bad = next((line for line in _lines(text) if not _DOMSTATS.fullmatch(f"{line}\n")), text)
+        raise InvalidOutput("virsh domstats", bad, "not a domain and not a figure")
+    found: dict[str, dict[str, str]] = {}
+    figures: dict[str, str] = {}
+    for name, key, value in _FIGURE.findall(text):
+        if key:
+            figures[key] = value
+        else:
+            figures = found[name] = {}
+    return {name: _usage(figures) for name, figures in found.items()}
+
+
+def _usage(figures: dict[str, str]) -> Usage:
+    try:
+        return Usage(
+            cpu_ns=int(figures["cpu.time"]) if "cpu.time" in figures else None,
+            rss_kib=int(figures["balloon.rss"]) if "balloon.rss" in figures else None,
+            read_bytes=_counted(figures, "block", "rd.bytes"),
+            written_bytes=_counted(figures, "block", "wr.bytes"),
+            received_bytes=_counted(figures, "net", "rx.bytes"),
+            sent_bytes=_counted(figures, "net", "tx.bytes"),
+        )
+    except ValueError as error:
+        raise InvalidOutput("virsh domstats", str(error), "not a figure") from error
+
+
+def _counted(figures: dict[str, str], kind: str, counter: str) -> dict[str, int]:
+    return {
+        name: int(figures[counted])
+        for key, name in figures.items()
+        if key.startswith(kind)
+        and key.endswith(".name")
+        # An empty drive, say, may have a name alone.
+        and (counted := f"{key.removesuffix('name')}{counter}") in figures
+    }
 
 
 def state_reason(text: str) -> tuple[str, str]:

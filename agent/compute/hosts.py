@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.config import Config
-from agent.errors import JournalFailed, NotFound, WrongState
-from agent.hypervisor.facts import DomainDetails
+from agent.errors import InvalidOutput, JournalFailed, NotFound, WrongState
+from agent.hypervisor.facts import DomainDetails, PowerFacts
 from agent.hypervisor.hypervisor import Hypervisor, no_host
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim
 from agent.operations.operation import DONE, RUNNING, WAITING, Change
+from agent.plans import boot_override
 from agent.plans import hosts as host_plans
 from agent.plans import media as media_plans
 from agent.plans import power as power_plans
@@ -27,6 +28,9 @@ from agent.plans.plan import Plan
 from agent.tools.parsers import libvirt_xml
 
 _GIB = 1 << 30
+# Redfish's kinds of ComputerSystem.Reset: those that are a verb, and all.
+RESETS_AS_VERBS = {"ForceOff": "stop", "GracefulShutdown": "shutdown", "GracefulRestart": "reboot"}
+RESETS = ("On", *RESETS_AS_VERBS, "ForceRestart", "PushPowerButton", "Nmi")
 
 
 class Hosts:
@@ -59,12 +63,50 @@ class Hosts:
 
     def show(self, name: str) -> dict[str, Any]:
         """One host with its details; raises NotFound."""
-        details = self._hypervisor.domain_named(name)
+        return self._show(self._hypervisor.domain_named(name))
+
+    def system(self, uuid: str) -> tuple[dict[str, Any], libvirt_xml.Domain]:
+        """The host of that UUID with its details, and its definition that is kept.
+
+        Raises NotFound.
+        """
+        details = self._details(uuid)
+        return self._show(details), details.kept
+
+    def _show(self, details: DomainDetails) -> dict[str, Any]:
         networks: dict[str, libvirt_xml.Network] = {}
         if any(card.network and not card.bridge for card in details.definition.interfaces):
             # A domain that is off does not say where its networks lead.
             networks = {found.name: found for found in self._hypervisor.networks.definitions()}
-        return _shown(details, networks, _install(self._install_of(details.definition.uuid)))
+        return _shown(details, networks, shown_install(self._install_of(details.definition.uuid)))
+
+    def usage(self, name: str) -> dict[str, Any]:
+        """What a host has used since it started; raises NotFound, and WrongState when it is off."""
+        found = self._hypervisor.usage(name)
+        if found.state == "shut off":
+            raise WrongState(f"host {name!r} is shut off, and uses nothing until it runs")
+        used = found.usage
+        if used.cpu_ns is None or used.rss_kib is None:
+            raise InvalidOutput("virsh domstats", str(used), "no processor time or no memory")
+        return {
+            "cpu_seconds": used.cpu_ns / 1e9,
+            "memory_bytes": used.rss_kib * 1024,
+            "disks": [
+                {"target": target, "read_bytes": read, "written_bytes": used.written_bytes[target]}
+                for target, read in used.read_bytes.items()
+                if target in used.written_bytes
+            ],
+            # libvirt counts by the port, which is the hypervisor's name of a card.
+            "interfaces": [
+                {
+                    "mac": card.mac,
+                    "received_bytes": used.received_bytes[card.port],
+                    "sent_bytes": used.sent_bytes[card.port],
+                }
+                for card in found.definition.interfaces
+                if card.port in used.received_bytes and card.port in used.sent_bytes
+            ],
+        }
 
     def start_plan(self, uuid: str) -> Plan:
         """The plan that starts the host of that UUID; raises NotFound, WrongState."""
@@ -75,13 +117,39 @@ class Hosts:
         return self._change(name, lambda uuid: self._power_plan(uuid, verb))
 
     def _power_plan(self, uuid: str, verb: str) -> Plan:
-        facts = self._hypervisor.power_facts(uuid)
-        if facts is None:
-            raise no_host(uuid)
+        facts = self._power_facts(uuid)
         ends = verb in power_plans.ENDS_INSTALLER and facts.definition.installs
         if ends and self._is_installing(uuid):
             raise power_plans.would_end_installer(verb, facts)
         return power_plans.power(verb, facts, self._config)
+
+    def reset(self, name: str, kind: str) -> Change:
+        """The change that Redfish's ComputerSystem.Reset of a kind is. kind: one of RESETS."""
+
+        def plan(uuid: str) -> Plan:
+            details = self._details(uuid)
+            off = details.state == "shut off"
+            if kind in RESETS_AS_VERBS:
+                return self._power_plan(uuid, RESETS_AS_VERBS[kind])
+            if kind == "PushPowerButton" and not off:
+                return self._power_plan(uuid, "shutdown")
+            facts = self._power_facts(uuid)
+            if kind == "Nmi":
+                return power_plans.nmi(facts, self._config)
+            if kind == "ForceRestart":
+                return boot_override.restart(facts, details.kept, self._config)
+            return boot_override.start(facts, self._config)
+
+        return self._change(name, plan)
+
+    def set_override(self, name: str, enabled: str, target: str) -> Change:
+        """The change of what a host boots from next, as `boot_override.set_override` has it."""
+        return self._change(
+            name,
+            lambda uuid: boot_override.set_override(
+                enabled, target, self._details(uuid).kept, self._config
+            ),
+        )
 
     def set_boot(self, name: str, boot: Sequence[str]) -> Change:
         """The change of what a host boots from, in order."""
@@ -92,13 +160,9 @@ class Hosts:
     def install(self, name: str, request: InstallRequest) -> Change:
         """The change that installs a host again."""
 
-        def plan(uuid: str) -> Plan:
-            facts = self._hypervisor.power_facts(uuid)
-            if facts is None:
-                raise no_host(name)
-            return install_again(request, facts, self._config)
-
-        return self._change(name, plan)
+        return self._change(
+            name, lambda uuid: install_again(request, self._power_facts(uuid), self._config)
+        )
 
     def insert_media(self, name: str, url: str) -> Change:
         """The change that fetches an image and puts it into a host's drive."""
@@ -168,6 +232,12 @@ class Hosts:
             answer or (lambda: self.show(name)),
         )
 
+    def _power_facts(self, uuid: str) -> PowerFacts:
+        facts = self._hypervisor.power_facts(uuid)
+        if facts is None:
+            raise no_host(uuid)
+        return facts
+
     def _details(self, uuid: str) -> DomainDetails:
         details = self._hypervisor.domain(uuid)
         if details is None:
@@ -181,7 +251,7 @@ class Hosts:
         raise NotFound(f"host {name!r} has no snapshot {snapshot!r}")
 
     def _is_installing(self, uuid: str) -> bool:
-        install = _install(self._install_of(uuid))
+        install = shown_install(self._install_of(uuid))
         return install is not None and install["state"] == "running"
 
     def _see_no_install(self, name: str, uuid: str) -> None:
@@ -261,7 +331,7 @@ def _shown(
         "vcpus": definition.vcpus,
         "autostart": details.autostart,
         "disks": [_shown_disk(disk, details) for disk in definition.disks if disk.device == "disk"],
-        "interfaces": [_shown_interface(card, networks) for card in definition.interfaces],
+        "interfaces": [shown_interface(card, networks) for card in definition.interfaces],
         "boot": list(details.kept.boot),
         "media": None if media_drive(details.kept) is None else {"image": details.kept.media},
         "install": install,
@@ -280,7 +350,7 @@ def _shown_disk(disk: libvirt_xml.Disk, details: DomainDetails) -> dict[str, Any
     }
 
 
-def _shown_interface(
+def shown_interface(
     card: libvirt_xml.Interface, networks: dict[str, libvirt_xml.Network]
 ) -> dict[str, Any]:
     network = networks.get(card.network or "")
@@ -299,7 +369,7 @@ def _shown_snapshot(snapshot: libvirt_xml.Snapshot) -> dict[str, Any]:
     return {"name": snapshot.name, "state": snapshot.state, "created": snapshot.created}
 
 
-def _install(found: dict[str, Any] | None) -> dict[str, Any] | None:
+def shown_install(found: dict[str, Any] | None) -> dict[str, Any] | None:
     """An install as the journal has it, in the words of a host's."""
     if found is None:
         return None

@@ -1,0 +1,114 @@
+"""The plans of a BMC: what a host is to boot from next, and starts that heed it. Pure."""
+
+from agent.config import Config
+from agent.hypervisor.facts import PowerFacts
+from agent.plans import ports
+from agent.plans.disks import media_drive
+from agent.plans.plan import Install, Plan, Step
+from agent.plans.power import power, set_boot
+from agent.tools.commands.virsh import Virsh
+from agent.tools.commands.virt_install import Installer, reinstall
+from agent.tools.parsers.libvirt_xml import BootOverride, Domain
+
+ONCE, CONTINUOUS, DISABLED = ENABLED = ("Once", "Continuous", "Disabled")
+# Redfish's targets, and what the boot order of a host has for each.
+KINDS = {"Pxe": "network", "Hdd": "disk", "Cd": "cdrom"}
+
+
+def active(host: Domain) -> BootOverride | None:
+    """What a host is to boot from other than usual, None for as usual.
+
+    host: its definition that is kept. One that was to last is over when its boot order has been
+    set since.
+    """
+    override = host.override
+    if override is None or override.target not in KINDS:
+        return None
+    lasts = override.enabled == ONCE or host.boot[:1] == (KINDS[override.target],)
+    return override if lasts else None
+
+
+def set_override(enabled: str, target: str, host: Domain, config: Config) -> Plan:
+    """Plan what a host boots from at its next start, at all of them, or again as usual.
+
+    enabled: "Once", "Continuous" or "Disabled"; target: one of KINDS, of no account with the last.
+    host: its definition that is kept. Raises WrongState for one whose devices have a boot order of
+    their own, unless it is for once.
+    """
+    name, uuid = host.name, host.uuid
+    virsh = Virsh(config.libvirt_uri)
+    now = active(host)
+    usual = host.boot if now is None or now.enabled == ONCE else now.before
+    boot = usual
+    if enabled == CONTINUOUS:
+        boot = (KINDS[target], *(kind for kind in usual if kind != KINDS[target]))
+    steps = list(set_boot(boot, host, config).steps) if boot != host.boot else []
+    if enabled != DISABLED:
+        noted = virsh.note_boot(uuid, enabled, target, " ".join(usual))
+        steps.append(Step(f"note that it boots from {target}: {enabled}", noted))
+    elif host.override is not None:
+        steps.append(Step("forget what it was to boot from", virsh.forget_boot(uuid)))
+    return Plan(f"set what host {name} boots from next", tuple(steps), leave=True)
+
+
+def start(facts: PowerFacts, config: Config) -> Plan:
+    """Plan the start of a host, from what it is to boot from once where that is set.
+
+    What it booted from once it leaves when its system reboots, and boots as usual from then on.
+    Without what it should boot from once (no card, no disc in the drive) it boots as usual.
+    """
+    definition = facts.definition
+    name, uuid = definition.name, definition.uuid
+    override = active(definition)
+    plan = power("start", facts, config)
+    if override is None or override.enabled != ONCE or not plan.steps:
+        return plan
+    virsh = Virsh(config.libvirt_uri)
+    noted = virsh.note_boot(uuid, ONCE, override.target, " ".join(override.before))
+    # Before the start: it must not be done a second time when only this has failed.
+    forget = Step("forget what it was to boot from once", virsh.forget_boot(uuid), (noted,))
+    installer = _installer(override.target, definition)
+    if installer is None:
+        return Plan(plan.does, (forget, *plan.steps))
+    steps = (
+        Step(f"see that domain {name} is off", virsh.domstate(uuid, expects="shut off")),
+        *ports.without_stale(definition, facts.stale_ports, config),
+        forget,
+        Step(
+            f"start domain {name} from {override.target} once",
+            reinstall(config.libvirt_uri, uuid, installer),
+            (virsh.destroy(uuid),),
+        ),
+        *ports.proof(ports.of_domain(definition, facts.networks), config),
+    )
+    return Plan(plan.does, steps, Install(name, uuid, None))
+
+
+def restart(facts: PowerFacts, kept: Domain, config: Config) -> Plan:
+    """Plan to reset a host at once; one that is off is started.
+
+    kept: its definition that is kept. When it is to boot from something else once, or has booted
+    so, it is stopped and started: a reset would boot the same again.
+    """
+    off = PowerFacts("shut off", kept, facts.networks, facts.stale_ports)
+    if facts.state == "shut off":
+        return start(off, config)
+    override = active(kept)
+    once = override is not None and override.enabled == ONCE
+    if not once and not facts.definition.installs:
+        return power("reset", facts, config)
+    name = kept.name
+    stop = Step(f"stop domain {name}", Virsh(config.libvirt_uri).destroy(kept.uuid))
+    plan = start(off, config)
+    return Plan(f"restart host {name}", (stop, *plan.steps), plan.install)
+
+
+def _installer(target: str, host: Domain) -> Installer | None:
+    """What virt-install has to boot once, None where the usual boot is all that there is."""
+    if target == "Pxe":
+        return Installer() if host.interfaces else None
+    if target == "Hdd":
+        return None if host.boot[:1] == ("disk",) else Installer(disk=True)
+    discs = [disk for disk in host.disks if disk.device == "cdrom" and disk.path is not None]
+    drive = media_drive(host) or next(iter(discs), None)
+    return None if drive is None else Installer(cdrom=drive.path)

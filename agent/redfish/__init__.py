@@ -1,0 +1,1 @@
+"""The BMC of every host, as Redfish has it: documents in and out, and the same changes."""

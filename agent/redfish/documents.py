@@ -1,0 +1,382 @@
+"""Redfish's documents of hosts. Pure: what is so in, JSON out.
+
+Each has what its clients ask for, and nothing that would be made up: a host has no BIOS settings,
+no temperatures and no lamps.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from agent.compute.hosts import RESETS
+from agent.plans.boot_override import DISABLED, ENABLED, KINDS, active
+from agent.tools.parsers.libvirt_xml import Domain
+
+Json = dict[str, Any]
+ROOT = "/redfish/v1"
+SYSTEMS, MANAGERS = f"{ROOT}/Systems", f"{ROOT}/Managers"
+SESSION_SERVICE = f"{ROOT}/SessionService"
+TARGETS = ("None", *KINDS)
+_GIB = 1 << 30
+_OK = {"State": "Enabled", "Health": "OK"}
+_ARCHITECTURES = {
+    "x86_64": ("x86", "x86-64"),
+    "i686": ("x86", "x86"),
+    "aarch64": ("ARM", "ARM-A64"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A host as its documents have it.
+
+    shown: as the API shows it. kept: its definition that is kept.
+    """
+
+    shown: Json
+    kept: Domain
+
+    @property
+    def path(self) -> str:
+        """Where its document is."""
+        return f"{SYSTEMS}/{self.shown['id']}"
+
+    @property
+    def manager(self) -> str:
+        """Where that of its BMC is."""
+        return f"{MANAGERS}/{self.shown['id']}"
+
+    @property
+    def topology(self) -> tuple[int, int, int]:
+        """Its sockets, the cores in one, and the threads in one of those."""
+        return self.kept.topology or (self.kept.vcpus, 1, 1)
+
+    @property
+    def disks(self) -> list[Json]:
+        """Its disks, as the API shows them."""
+        return list(self.shown["disks"])
+
+
+def etag(document: Json) -> str:
+    """The ETag of a document: it is another one when anything in it is."""
+    text = json.dumps(document, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def versions() -> Json:
+    """/redfish"""
+    return {"v1": f"{ROOT}/"}
+
+
+def service_root(uuid: str) -> Json:
+    """/redfish/v1/. uuid: of this agent on this hypervisor."""
+    return {
+        **_resource(f"{ROOT}/", "ServiceRoot", "v1_15_0", "RootService", "Staging compute agent"),
+        "RedfishVersion": "1.15.0",
+        "UUID": uuid,
+        "Systems": _link(SYSTEMS),
+        "Managers": _link(MANAGERS),
+        "SessionService": _link(SESSION_SERVICE),
+        "Links": {"Sessions": _link(f"{SESSION_SERVICE}/Sessions")},
+    }
+
+
+def systems(ids: Iterable[str]) -> Json:
+    """The collection of systems. ids: of the hosts."""
+    return _collection(SYSTEMS, "ComputerSystem", "Systems", ids)
+
+
+def managers(ids: Iterable[str]) -> Json:
+    """The collection of managers, one for each system."""
+    return _collection(MANAGERS, "Manager", "Managers", ids)
+
+
+def system(host: System) -> Json:
+    """A system."""
+    shown, kept, path = host.shown, host.kept, host.path
+    on = shown["state"] != "shut off"
+    sockets, cores, threads = host.topology
+    return {
+        **_resource(path, "ComputerSystem", "v1_20_0", shown["id"], shown["name"]),
+        "SystemType": "Virtual",
+        "Manufacturer": "Staging compute agent",
+        "UUID": shown["id"],
+        "HostName": shown["name"],
+        "PowerState": "On" if on else "Off",
+        "Status": {"State": "Enabled" if on else "Disabled", "Health": "OK"},
+        "MemorySummary": {
+            "TotalSystemMemoryGiB": round(shown["memory"] / 1024, 3),
+            "Status": _OK,
+        },
+        "ProcessorSummary": {
+            "Count": sockets,
+            "CoreCount": sockets * cores,
+            "LogicalProcessorCount": sockets * cores * threads,
+            "Status": _OK,
+        },
+        "Boot": boot(kept),
+        "Processors": _link(f"{path}/Processors"),
+        "EthernetInterfaces": _link(f"{path}/EthernetInterfaces"),
+        "Storage": _link(f"{path}/Storage"),
+        "SimpleStorage": _link(f"{path}/SimpleStorage"),
+        "VirtualMedia": _link(f"{path}/VirtualMedia"),
+        "Links": {"ManagedBy": [_link(host.manager)]},
+        "Actions": {
+            "#ComputerSystem.Reset": {
+                "target": f"{path}/Actions/ComputerSystem.Reset",
+                "ResetType@Redfish.AllowableValues": list(RESETS),
+            }
+        },
+    }
+
+
+def boot(kept: Domain) -> Json:
+    """What a system boots from next."""
+    override = active(kept)
+    mode = "UEFI" if kept.uefi else "Legacy"
+    return {
+        "BootSourceOverrideEnabled": DISABLED if override is None else override.enabled,
+        "BootSourceOverrideEnabled@Redfish.AllowableValues": list(ENABLED),
+        "BootSourceOverrideTarget": "None" if override is None else override.target,
+        "BootSourceOverrideTarget@Redfish.AllowableValues": list(TARGETS),
+        "BootSourceOverrideMode": mode,
+        "BootSourceOverrideMode@Redfish.AllowableValues": [mode],
+    }
+
+
+def processors(host: System) -> Json:
+    """The collection of a system's processors, one a socket."""
+    path = f"{host.path}/Processors"
+    return _collection(path, "Processor", "Processors", _numbers(host.topology[0]))
+
+
+def processor(host: System, number: str) -> Json | None:
+    """A processor; None when there is none of that number."""
+    sockets, cores, threads = host.topology
+    if number not in _numbers(sockets):
+        return None
+    architecture, instructions = _ARCHITECTURES.get(host.kept.arch, ("OEM", "OEM"))
+    path = f"{host.path}/Processors/{number}"
+    return {
+        **_resource(path, "Processor", "v1_18_0", number, f"Processor {number}"),
+        "ProcessorType": "CPU",
+        "ProcessorArchitecture": architecture,
+        "InstructionSet": instructions,
+        "Socket": number,
+        "TotalCores": cores,
+        "TotalThreads": cores * threads,
+        "Status": _OK,
+    }
+
+
+def cards(host: System) -> Json:
+    """The collection of a system's network cards."""
+    path = f"{host.path}/EthernetInterfaces"
+    numbers = _numbers(len(host.shown["interfaces"]))
+    return _collection(path, "EthernetInterface", "Ethernet interfaces", numbers)
+
+
+def card(host: System, number: str) -> Json | None:
+    """A network card, by its place among them; None when there is none."""
+    found = host.shown["interfaces"]
+    if number not in _numbers(len(found)):
+        return None
+    mac = found[int(number)]["mac"]
+    path = f"{host.path}/EthernetInterfaces/{number}"
+    return {
+        **_resource(path, "EthernetInterface", "v1_9_0", number, f"Card {number}"),
+        "MACAddress": mac,
+        "PermanentMACAddress": mac,
+        "InterfaceEnabled": True,
+        "Status": _OK,
+    }
+
+
+def storages(host: System) -> Json:
+    """The collection of a system's storage: one for all of its disks, none without any."""
+    return _collection(
+        f"{host.path}/Storage", "Storage", "Storage", [_STORAGE] if host.disks else []
+    )
+
+
+_STORAGE = "1"
+
+
+def storage(host: System, number: str) -> Json | None:
+    """A system's storage, with its controller; None when there is none of that number."""
+    if number != _STORAGE or not host.disks:
+        return None
+    path = f"{host.path}/Storage/{number}"
+    drives = [_link(f"{path}/Drives/{disk['target']}") for disk in host.disks]
+    return {
+        **_resource(path, "Storage", "v1_15_0", number, "Storage"),
+        "StorageControllers": [
+            {
+                "@odata.id": f"{path}#/StorageControllers/0",
+                "MemberId": "0",
+                "Name": host.kept.scsi or "Controller",
+                "SupportedDeviceProtocols": [],
+                "Status": _OK,
+            }
+        ],
+        "Controllers": _link(f"{path}/Controllers"),
+        "Drives": drives,
+        "Drives@odata.count": len(drives),
+        "Volumes": _link(f"{path}/Volumes"),
+        "Status": _OK,
+    }
+
+
+def controllers(host: System, number: str) -> Json | None:
+    """The collection of the controllers of a storage."""
+    if storage(host, number) is None:
+        return None
+    path = f"{host.path}/Storage/{number}/Controllers"
+    return _collection(path, "StorageController", "Controllers", ["0"])
+
+
+def controller(host: System, number: str, controller: str) -> Json | None:
+    """The controller of a storage."""
+    if storage(host, number) is None or controller != "0":
+        return None
+    path = f"{host.path}/Storage/{number}/Controllers/0"
+    name = host.kept.scsi or "Controller"
+    return {**_resource(path, "StorageController", "v1_7_0", "0", name), "Status": _OK}
+
+
+def drive(host: System, number: str, target: str) -> Json | None:
+    """A drive of a storage, by the name that its disk has, such as sda."""
+    disk = _disk(host, number, target)
+    if disk is None:
+        return None
+    path = f"{host.path}/Storage/{number}/Drives/{target}"
+    return {
+        **_resource(path, "Drive", "v1_17_0", target, target),
+        "CapacityBytes": _bytes(disk),
+        # As its system sees it: a disk that does not say that it has no rotating parts.
+        "MediaType": "HDD",
+        "Protocol": "OEM",
+        "Links": {"Volumes": [_link(f"{host.path}/Storage/{number}/Volumes/{target}")]},
+        "Status": _OK,
+    }
+
+
+def volumes(host: System, number: str) -> Json | None:
+    """The collection of the volumes of a storage: each drive is one."""
+    if storage(host, number) is None:
+        return None
+    path = f"{host.path}/Storage/{number}/Volumes"
+    return _collection(path, "Volume", "Volumes", [disk["target"] for disk in host.disks])
+
+
+def volume(host: System, number: str, target: str) -> Json | None:
+    """A volume of a storage."""
+    disk = _disk(host, number, target)
+    if disk is None:
+        return None
+    path = f"{host.path}/Storage/{number}/Volumes/{target}"
+    return {
+        **_resource(path, "Volume", "v1_9_0", target, target),
+        "CapacityBytes": _bytes(disk),
+        "VolumeType": "RawDevice",
+        "Links": {"Drives": [_link(f"{host.path}/Storage/{number}/Drives/{target}")]},
+        "Status": _OK,
+    }
+
+
+def simple_storages(host: System) -> Json:
+    """The collection of a system's storage in its simple form."""
+    path = f"{host.path}/SimpleStorage"
+    return _collection(path, "SimpleStorage", "Simple storage", [_STORAGE] if host.disks else [])
+
+
+def simple_storage(host: System, number: str) -> Json | None:
+    """A system's storage in its simple form: its disks."""
+    if storage(host, number) is None:
+        return None
+    path = f"{host.path}/SimpleStorage/{number}"
+    return {
+        **_resource(path, "SimpleStorage", "v1_3_1", number, "Simple storage"),
+        "Devices": [
+            {"Name": disk["target"], "CapacityBytes": _bytes(disk), "Status": _OK}
+            for disk in host.disks
+        ],
+        "Status": _OK,
+    }
+
+
+def manager(host: System) -> Json:
+    """The BMC of a system."""
+    path = host.manager
+    return {
+        **_resource(path, "Manager", "v1_18_0", host.shown["id"], f"BMC of {host.shown['name']}"),
+        "ManagerType": "BMC",
+        "UUID": host.shown["id"],
+        "FirmwareVersion": "1",
+        "VirtualMedia": _link(f"{path}/VirtualMedia"),
+        "Links": {"ManagerForServers": [_link(host.path)]},
+        "Status": _OK,
+    }
+
+
+DRIVE = "Cd"
+
+
+def media_collection(path: str) -> Json:
+    """The collection of virtual media: one drive. path: of the manager or the system."""
+    return _collection(f"{path}/VirtualMedia", "VirtualMedia", "Virtual media", [DRIVE])
+
+
+def media(host: System, path: str) -> Json:
+    """The drive for virtual media. path: of the manager or the system."""
+    inside = host.shown["media"]
+    image = None if inside is None else inside["image"]
+    here = f"{path}/VirtualMedia/{DRIVE}"
+    return {
+        **_resource(here, "VirtualMedia", "v1_6_2", DRIVE, "Virtual CD"),
+        "MediaTypes": ["CD", "DVD"],
+        "Image": image,
+        "ImageName": None if image is None else image.rpartition("/")[2],
+        "Inserted": inside is not None,
+        "ConnectedVia": "NotConnected" if inside is None else "URI",
+        "WriteProtected": True,
+        "Actions": {
+            "#VirtualMedia.InsertMedia": {"target": f"{here}/Actions/VirtualMedia.InsertMedia"},
+            "#VirtualMedia.EjectMedia": {"target": f"{here}/Actions/VirtualMedia.EjectMedia"},
+        },
+    }
+
+
+def _resource(path: str, kind: str, version: str, id_: str, name: str) -> Json:
+    return {"@odata.id": path, "@odata.type": f"#{kind}.{version}.{kind}", "Id": id_, "Name": name}
+
+
+def _collection(path: str, kind: str, name: str, ids: Iterable[str]) -> Json:
+    members = [_link(f"{path}/{id_}") for id_ in ids]
+    return {
+        "@odata.id": path,
+        "@odata.type": f"#{kind}Collection.{kind}Collection",
+        "Name": name,
+        "Members": members,
+        "Members@odata.count": len(members),
+    }
+
+
+def _link(path: str) -> Json:
+    return {"@odata.id": path}
+
+
+def _numbers(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
+def _disk(host: System, number: str, target: str) -> Json | None:
+    if number != _STORAGE:
+        return None
+    return next((disk for disk in host.disks if disk["target"] == target), None)
+
+
+def _bytes(disk: Json) -> int | None:
+    return None if disk["size"] is None else int(disk["size"] * _GIB)
