@@ -21,9 +21,11 @@ _PATTERNS = {
 def see_that_it_conforms(method: str, path: str, answer: falcon.testing.Result) -> None:
     """Fail unless the document has the answer: its status, its headers and its body.
 
-    Nothing is said of a path that the document does not have, nor of a method.
+    Nothing is said of a path that the document does not have, nor of a method, nor of Redfish's.
     """
     path = re.sub("^(/|%2F)+", "/", path)
+    if path.startswith("/redfish"):
+        return
     operations = [
         DOCUMENT["paths"][template]
         for template, pattern in _PATTERNS.items()
