@@ -13,6 +13,7 @@ from agent.errors import ConfigError, TokensUnusable
 
 _REALM = 'Bearer realm="staging-agent"'
 _READS = ("GET", "HEAD", "OPTIONS")
+_JSON_OR_HTML = (falcon.MEDIA_JSON, falcon.MEDIA_HTML)
 
 
 class AccessControl:
@@ -47,7 +48,13 @@ class AccessControl:
             _check_token(req, self.tokens)
 
     def _is_open(self, req: falcon.Request) -> bool:
-        return self._open_health and req.path == "/health" and req.method in ("GET", "HEAD")
+        if req.method not in ("GET", "HEAD"):
+            return False
+        if req.path == "/":
+            # A browser cannot send a token before the page has asked for it.
+            return not req.auth and req.client_prefers(_JSON_OR_HTML) == falcon.MEDIA_HTML
+        opened = self._open_health and req.path == "/health"
+        return opened or req.path.startswith("/page/")
 
     def _check_host(self, req: falcon.Request) -> None:
         given = req.env.get("HTTP_HOST")
@@ -104,6 +111,7 @@ def _check_token(req: falcon.Request, tokens: Tokens) -> None:
         challenge = _REALM + (', error="invalid_token"' if given else "")
         raise falcon.HTTPUnauthorized(description=why, challenges=[challenge])
     req.env["REMOTE_USER"] = token.name
+    req.context.read_only = token.rights == READ_ONLY
     if token.rights == READ_ONLY and req.method not in _READS:
         raise falcon.HTTPForbidden(
             description=f"the token {token.name} is read-only; it may GET and change nothing"

@@ -19,8 +19,9 @@ from agent.plans import power as power_plans
 from agent.plans import snapshots as snapshot_plans
 from agent.plans.disks import (
     disks_to_delete,
+    has_media,
     images_of_unknown_backing,
-    media_drive,
+    is_made,
     pool_volume,
 )
 from agent.plans.hosts import HostRequest
@@ -83,7 +84,7 @@ class Hosts:
         if any(card.network and not card.bridge for card in details.definition.interfaces):
             # A domain that is off does not say where its networks lead.
             networks = {found.name: found for found in self._hypervisor.networks.definitions()}
-        return _shown(details, networks, _install(self._install_of(details.definition.uuid)))
+        return _shown(details, networks, shown_install(self._install_of(details.definition.uuid)))
 
     def usage(self, name: str) -> dict[str, Any]:
         """What a host has used since it started; raises NotFound, and WrongState when it is off."""
@@ -285,7 +286,7 @@ class Hosts:
         return self._install_that_runs(uuid) is not None
 
     def _install_that_runs(self, uuid: str) -> dict[str, Any] | None:
-        install = _install(self._install_of(uuid))
+        install = shown_install(self._install_of(uuid))
         return install if install is not None and install["state"] == "running" else None
 
     def _see_no_install(self, name: str, uuid: str) -> None:
@@ -333,7 +334,7 @@ class Hosts:
             if not own:
                 raise no_host(name)
             others = [definition for definition in every if definition.uuid != uuid]
-            pool = self._hypervisor.pool()
+            pool = self._hypervisor.pool(is_made)
             images = images_of_unknown_backing(others, pool)
             disks = disks_to_delete(own, others, pool, self._hypervisor.image_backing(images))
             told.update(
@@ -365,9 +366,9 @@ def _shown(
         "vcpus": definition.vcpus,
         "autostart": details.autostart,
         "disks": [_shown_disk(disk, details) for disk in definition.disks if disk.device == "disk"],
-        "interfaces": [_shown_interface(card, networks) for card in definition.interfaces],
+        "interfaces": [shown_interface(card, networks) for card in definition.interfaces],
         "boot": list(details.kept.boot),
-        "media": None if media_drive(details.kept) is None else {"image": details.kept.media},
+        "media": {"image": details.kept.media} if has_media(details.kept) else None,
         "install": install,
     }
 
@@ -384,7 +385,7 @@ def _shown_disk(disk: libvirt_xml.Disk, details: DomainDetails) -> dict[str, Any
     }
 
 
-def _shown_interface(
+def shown_interface(
     card: libvirt_xml.Interface, networks: dict[str, libvirt_xml.Network]
 ) -> dict[str, Any]:
     network = networks.get(card.network or "")
@@ -403,7 +404,7 @@ def _shown_snapshot(snapshot: libvirt_xml.Snapshot) -> dict[str, Any]:
     return {"name": snapshot.name, "state": snapshot.state, "created": snapshot.created}
 
 
-def _install(found: dict[str, Any] | None) -> dict[str, Any] | None:
+def shown_install(found: dict[str, Any] | None) -> dict[str, Any] | None:
     """An install as the journal has it, in the words of a host's."""
     if found is None:
         return None

@@ -7,6 +7,7 @@ import falcon
 from agent.access.control import AccessControl
 from agent.compute.hosts import Hosts
 from agent.compute.networks import Networks
+from agent.compute.overview import Overview
 from agent.config import Config
 from agent.http import problems
 from agent.http.contract.document import document
@@ -21,6 +22,7 @@ from agent.http.resources.health import Health
 from agent.http.resources.hosts import BootOrder, Host, HostList, Install, Media, Power
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
+from agent.http.resources.page import Files, Root, WholeHypervisor
 from agent.http.resources.screen import Screen, Usage
 from agent.http.resources.snapshots import Revert, Snapshot, SnapshotList
 from agent.http.shared_reads import SharedRead
@@ -37,6 +39,7 @@ def create_app(
     config: Config,
     hosts: Hosts,
     networks: Networks,
+    overview: Overview,
     executor: Executor,
     journal: Journal,
     health: Health,
@@ -63,6 +66,10 @@ def create_app(
     problems.add_handlers(app)
 
     network = Network(networks, changes, places)
+    files = Files()
+    app.add_route("/", Root(files))
+    app.add_route("/page/{file}", files)
+    app.add_route("/overview", WholeHypervisor(overview, places))
     app.add_route("/hosts", HostList(hosts, places))
     app.add_route("/hosts/{name}", Host(hosts, changes, places, config))
     app.add_route("/hosts/{name}/networks/{network}", network)

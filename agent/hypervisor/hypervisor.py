@@ -227,6 +227,16 @@ class Hypervisor:
             memory_mib=read.memory_mib(memory.text),
         )
 
+    def definitions_now(self, uuids: Sequence[str]) -> dict[str, libvirt_xml.Domain]:
+        """The definition of each domain by its UUID: the one that runs, where it does.
+
+        Those that are gone are missing.
+        """
+        reads = [("dumpxml", uuid) for uuid in uuids]
+        texts = self._reads.texts_unless(NO_DOMAIN, reads)
+        found = zip(uuids, texts, strict=True)
+        return {uuid: libvirt_xml.domain(text) for uuid, text in found if text is not None}
+
     def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
         """Every definition of every domain: the one that is kept, and the one that runs."""
         everything, running = self._reads.batch(_LIST, _RUNNING)
@@ -249,21 +259,29 @@ class Hypervisor:
         self._pool_info(info)
         return self._pool_facts(xml)
 
-    def pool(self) -> PoolFacts:
-        """The agent's pool with all its volumes; reads each of them."""
+    def pool(self, bare: Callable[[str], bool] = lambda name: False) -> PoolFacts:
+        """The agent's pool with all its volumes; reads each of them.
+
+        bare: whether the volume of that name is known to be laid over nothing, and need not be
+        read.
+        """
         pool, listed = self._reads.batch(
             ("pool-dumpxml", self._config.pool), ("vol-list", self._config.pool)
         )
         volumes = read.volumes(listed.text)
         words = ("vol-dumpxml", "--pool", self._config.pool, "--vol")
-        texts = self._reads.texts_unless((NO_VOLUME,), ((*words, name) for name in volumes))
+        laid = [name for name in volumes if not bare(name)]
+        texts = self._reads.texts_unless((NO_VOLUME,), ((*words, name) for name in laid))
         return PoolFacts(
             name=self._config.pool,
             path=libvirt_xml.pool_path(pool.text),
             backing={
-                name: libvirt_xml.volume_backing(text)
-                for name, text in zip(volumes, texts, strict=True)
-                if text is not None
+                **{name: () for name in volumes if bare(name)},
+                **{
+                    name: libvirt_xml.volume_backing(text)
+                    for name, text in zip(laid, texts, strict=True)
+                    if text is not None
+                },
             },
         )
 

@@ -14,6 +14,8 @@ from agent.tools.parsers import virsh as read
 
 # One argument may have 128 KiB; a read with its two marks takes some 150 bytes of it.
 _READS_A_BATCH = 400
+# From so many reads on two virsh are quicker than one: each takes libvirt some 0.5 ms.
+_WORTH_TWO = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,18 @@ class Reads:
         return [reply.text_unless(*gone) for reply in self.batch(*reads)]
 
     def batch(self, *reads: tuple[str, ...]) -> list[Reply]:
-        """Run reads in as few virsh as their length allows; a failed one spoils no other."""
+        """Run reads in as few virsh as their length allows; a failed one spoils no other.
+
+        Many of them are shared by two virsh where processes are kept.
+        """
+        if self._kept is None or len(reads) < _WORTH_TWO:
+            return self._batch(reads)
+        size = min(_READS_A_BATCH, -(-len(reads) // 2))
+        parts = [(reads[start : start + size], list) for start in range(0, len(reads), size)]
+        pairs = (parts[start : start + 2] for start in range(0, len(parts), 2))
+        return [reply for pair in pairs for part in self.together(*pair) for reply in part]
+
+    def _batch(self, reads: Sequence[tuple[str, ...]]) -> list[Reply]:
         mark = self._mark()
         replies: list[Reply] = []
         for start in range(0, len(reads), _READS_A_BATCH):
@@ -101,7 +114,7 @@ class Reads:
                     parse(self._replies(reads, mark, result))
                     for (reads, parse), result in zip(groups, results, strict=True)
                 ]
-        replies = iter(self.batch(*(words for reads, _ in groups for words in reads)))
+        replies = iter(self._batch([words for reads, _ in groups for words in reads]))
         return [parse([next(replies) for _ in reads]) for reads, parse in groups]
 
     def _replies(self, reads: Sequence[tuple[str, ...]], mark: str, result: Result) -> list[Reply]:

@@ -30,6 +30,7 @@ from agent.tools.command import Command
 MOST_OUTPUT = 16 * 1024
 # Each operation that begins forgets that many at most, so that none waits for long.
 _PRUNED_AT_ONCE = 50
+_ANEW = {"detail": "the host was installed anew before its installer had ended"}
 
 
 class Journal:
@@ -245,6 +246,16 @@ class Journal:
             ).fetchone()
         return None if row is None else {**row, "error": json.loads(row["error"] or "null")}
 
+    def latest_installs(self) -> dict[str, dict[str, Any]]:
+        """The latest install of every domain that had one, by the domain's UUID."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "select domain, status, began, ended, location, error from operations"
+                " where number in (select max(number) from operations where domain is not null"
+                " group by domain)"
+            ).fetchall()
+        return {row["domain"]: {**row, "error": json.loads(row["error"] or "null")} for row in rows}
+
     def _prune(self, db: sqlite3.Connection) -> None:
         """Forget ended operations past the age or the count, some at a time."""
         db.execute(
@@ -287,6 +298,12 @@ class Journal:
         install = Plan.from_json(json.loads(row["plan"])).install if row is not None else None
         if install is None:
             return
+        # An earlier one whose end was not seen yet is none of this installer's.
+        db.execute(
+            "update operations set status = ?, ended = ?, error = ?"
+            " where domain = ? and status = ?",
+            (FAILED, self._clock(), json.dumps(_ANEW), install.domain, WAITING),
+        )
         plan = Plan(f"finish the install of host {install.host}", (), install, leave=True)
         db.execute(
             "insert into operations"

@@ -9,6 +9,7 @@ from agent.access.control import AccessControl
 from agent.compute.hosts import Hosts
 from agent.compute.installs import Installs
 from agent.compute.networks import Networks
+from agent.compute.overview import Overview
 from agent.config import Config
 from agent.http.app import create_app
 from agent.http.metrics import Metrics
@@ -80,6 +81,7 @@ def build(config: Config) -> Agent:
         config,
         hosts,
         Networks(hypervisor, config),
+        Overview(hypervisor, journal),
         executor,
         journal,
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.

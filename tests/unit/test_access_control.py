@@ -57,9 +57,9 @@ def every_path(agent: Agent) -> Iterator[str]:
     found = falcon.inspect.inspect_app(agent.app)
     routes = [route.path for route in found.routes]
     assert "/hosts/{name}" in routes
-    yield from (
-        path.replace("{", "").replace("}", "") for path in routes if not path.startswith("/redfish")
-    )
+    # The files of the page are open, and Redfish has errors of its own.
+    rest = [path for path in routes if not path.startswith(("/page/", "/redfish"))]
+    yield from (path.replace("{", "").replace("}", "") for path in rest)
     yield from (f"{route.prefix}/a" for route in found.static_routes)
     # A sink is a regular expression: no path is made of it, so there must be none.
     assert found.sinks == []

@@ -11,7 +11,7 @@ import pytest
 
 from agent.server import logs
 
-from .four_changes import CASES
+from .changes import CASES
 from .recorded import batch_argv
 from .test_http_async import ASYNC
 from .web import LIST, STATES, Agent

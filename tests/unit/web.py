@@ -11,6 +11,7 @@ from pytest_subprocess import FakeProcess
 from agent.access.control import AccessControl
 from agent.compute.hosts import Hosts
 from agent.compute.networks import Networks
+from agent.compute.overview import Overview
 from agent.config import Config
 from agent.http.app import MANUAL, create_app
 from agent.http.metrics import Metrics
@@ -78,6 +79,7 @@ class Agent:
             config,
             hosts,
             Networks(hypervisor, CONFIG, new_uuid=lambda: uuid(11)),
+            Overview(hypervisor, self.journal),
             self.executor,
             self.journal,
             Health(hypervisor, self.journal, self.recovery),
@@ -91,12 +93,13 @@ class Agent:
         )
         add_redfish(app, hosts, changes, places, config)
         self.app = app
+        self._rest_codes = config.rest_codes
         self._client = falcon.testing.TestClient(app)
 
     def __call__(self, method: str, path: str, **more: Any) -> falcon.testing.Result:
         """Make a request, and see that the answer is one that the OpenAPI document has."""
         answer = self._client.simulate_request(method, path, **{"host": "localhost", **more})
-        see_that_it_conforms(method, path, answer)
+        see_that_it_conforms(method, path, answer, rest_codes=self._rest_codes)
         return answer
 
     def routes(self) -> set[tuple[str, str]]:
@@ -181,6 +184,7 @@ NETWORKS = tuple(
     )
 )
 POOL_XML = Read("pool-dumpxml fixture-pool", virsh("pool-dumpxml"))
+POOL_INFO = Read("pool-info --bytes fixture-pool", virsh("pool-info"))
 MEMORY = Read("nodememstats", virsh("nodememstats"))
 LIST_BR = ("ovs-vsctl", "--timeout=10", "list-br")
 INTERFACES = (

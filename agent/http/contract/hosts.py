@@ -177,6 +177,15 @@ BOOT_REQUEST = v.record(
 # libvirt and curl take more, but nobody's server does.
 MEDIA_REQUEST = v.record({"image": v.text("an http or https URL", maxLength=2048, pattern=IMAGE)})
 
+# A host among all of them.
+SUMMARY: v.Json = {
+    **_ROW,
+    "memory": v.integer("MB (of 2^20 bytes)"),
+    "vcpus": v.integer(),
+    "interfaces": v.array(v.record(_INTERFACE)),
+    "install": v.or_null(v.ref("Install")),
+}
+
 SCHEMAS: v.Json = {
     "BootRequest": BOOT_REQUEST,
     "MediaRequest": MEDIA_REQUEST,
@@ -376,7 +385,7 @@ METHODS = [
     change(
         "PUT /hosts/{name}/media",
         "insertHostMedia",
-        "Put an image into a host's drive, a read-only USB CD-ROM, running or not.",
+        "Put an image into a host's drive, a read-only SCSI CD-ROM, running or not.",
         "Host",
         HOST_IN_PATH,
         description="The agent fetches it into its pool; `phase` of the operation says how far it"

@@ -42,6 +42,16 @@ _ROW = {
 }
 _PORT = {"host": text(), "mac": text(), "port": text(null=True)}
 
+# A network among all of them.
+SUMMARY: Json = {
+    "id": uuid("the libvirt UUID"),
+    "name": _ROW["name"],
+    "state": _ROW["state"],
+    "bridge": text(null=True),
+    "vlan": integer("the VLAN whose frames come without a tag", null=True),
+    "trunk": or_null(array(integer()), "the VLANs that come tagged; null for access ports"),
+}
+
 SCHEMAS: Json = {
     "NetworkRequest": NETWORK,
     "NetworkRow": record(_ROW),

@@ -1,7 +1,8 @@
 """The agent itself: its health, what it measures, and its contract."""
 
+from agent.http.contract import hosts, networks
 from agent.http.contract.methods import JSON, answer, in_path, one, read
-from agent.http.contract.values import Json, array, enum, integer, record, text
+from agent.http.contract.values import Json, array, boolean, enum, integer, record, text
 
 _STATUS = enum(["ok", "failing"])
 _PART: Json = {
@@ -22,7 +23,25 @@ _PART: Json = {
 }
 _PARTS = dict.fromkeys(("libvirt", "pool", "openvswitch", "journal"), _PART)
 
-SCHEMAS: Json = {"Health": record({"status": _STATUS, **_PARTS})}
+_PATHS = ("hosts", "networks", "operations", "health", "metrics", "openapi", "docs", "redfish")
+SCHEMAS: Json = {
+    "Health": record({"status": _STATUS, **_PARTS}),
+    "EntryPoints": record(
+        {
+            "hypervisor": text("the name of the machine that the agent is on"),
+            "read_only": boolean("whether the client's token may change nothing"),
+            **{name: text("a path") for name in _PATHS},
+        }
+    ),
+    "Overview": record(
+        {
+            "hosts": array(record(hosts.SUMMARY)),
+            "networks": array(record(networks.SUMMARY)),
+            "bridges": array(text(), "of Open vSwitch"),
+            "stale_ports": array(text(), "ports that a crash left behind, on their VLANs"),
+        }
+    ),
+}
 
 _HEALTH = read(
     "GET /health",
@@ -34,6 +53,29 @@ _HEALTH.operation["responses"]["503"] = answer("One of them does not respond.", 
 _PAGE = {"text/html": {"schema": text()}}
 
 METHODS = [
+    read(
+        "GET /",
+        "getEntryPoints",
+        "The page for people, and for programs where what is.",
+        {**one("EntryPoints"), **_PAGE},
+    ),
+    read(
+        "GET /page/{file}",
+        "getPageFile",
+        "A file of the page for people.",
+        {
+            kind: {"schema": text()}
+            for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")
+        },
+        in_path("file", "the file's name", example="app.js"),
+    ),
+    read(
+        "GET /overview",
+        "getOverview",
+        "Show every host and network as the page for people does.",
+        one("Overview"),
+        errors=(503, 504),
+    ),
     _HEALTH,
     read(
         "GET /metrics",

@@ -14,7 +14,7 @@ from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
-from agent.http.shared_reads import SharedRead
+from agent.http.shared_reads import SharedRead, SharedReads
 
 
 class HostList:
@@ -35,13 +35,12 @@ class Host:
     def __init__(self, hosts: Hosts, changes: Changes, places: Places, config: Config) -> None:
         self._hosts = hosts
         self._changes = changes
-        self._places = places
         self._config = config
+        self._shown = SharedReads(lambda name: json_line(hosts.show(name)).encode(), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show a host."""
-        with self._places.one():
-            resp.media = self._hosts.show(name)
+        resp.data = self._shown(name)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""

@@ -1,0 +1,88 @@
+"""The page for people: / for a browser, its files, and what it shows of the whole hypervisor."""
+
+import hashlib
+from pathlib import Path
+from socket import gethostname
+
+import falcon
+
+from agent.compute.overview import Overview
+from agent.http.middleware import json_line
+from agent.http.places import Places
+from agent.http.shared_reads import SharedRead
+
+_FOLDER = Path(__file__).parent.parent.parent / "page"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+# Nothing inline, nothing from elsewhere, and in nobody's frame.
+_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# Where a program finds what.
+_ENTRIES = {
+    "hosts": "/hosts",
+    "networks": "/networks",
+    "operations": "/operations",
+    "health": "/health",
+    "metrics": "/metrics",
+    "openapi": "/openapi.json",
+    "docs": "/docs",
+    "redfish": "/redfish/v1/",
+}
+
+
+class Root:
+    """/"""
+
+    def __init__(self, files: "Files") -> None:
+        self._files = files
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Return the page to a browser, and the entry points of the API to a program."""
+        resp.append_header("Vary", "Accept")
+        if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_HTML)) == falcon.MEDIA_HTML:
+            self._files.on_get(req, resp, "index.html")
+        else:
+            read_only = bool(getattr(req.context, "read_only", False))
+            resp.media = {"hypervisor": gethostname(), "read_only": read_only, **_ENTRIES}
+
+
+class Files:
+    """/page/{file}: read once, when the agent starts."""
+
+    def __init__(self, folder: Path = _FOLDER) -> None:
+        self._files = {
+            path.name: (path.read_bytes(), _TYPES[path.suffix])
+            for path in sorted(folder.iterdir())
+            if path.suffix in _TYPES
+        }
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:
+        """Return a file of the page, or 304 to who has it already."""
+        if file not in self._files:
+            raise falcon.HTTPNotFound
+        data, resp.content_type = self._files[file]
+        resp.etag = hashlib.sha256(data).hexdigest()[:32]
+        # A new version of the agent has another one.
+        resp.cache_control = ["no-cache"]
+        resp.set_header("Content-Security-Policy", _POLICY)
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.set_header("Referrer-Policy", "no-referrer")
+        if req.if_none_match and any(str(tag) in ("*", resp.etag) for tag in req.if_none_match):
+            resp.status = falcon.HTTP_304
+        else:
+            resp.data = data
+
+
+class WholeHypervisor:
+    """/overview"""
+
+    def __init__(self, overview: Overview, places: Places) -> None:
+        # The bytes, made once for all who share the read.
+        self._read = SharedRead(lambda: json_line(overview.read()).encode(), places)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Show every host and network with what the page shows of them."""
+        resp.data = self._read()
