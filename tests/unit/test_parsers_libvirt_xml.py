@@ -8,7 +8,15 @@ import pytest
 
 from agent.errors import InvalidOutput
 from agent.tools.parsers import libvirt_xml
-from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network, Snapshot, Vlan
+from agent.tools.parsers.libvirt_xml import (
+    BootOverride,
+    Disk,
+    Domain,
+    Interface,
+    Network,
+    Snapshot,
+    Vlan,
+)
 
 from .recorded import virsh
 from .web import ODD, POOL, uuid
@@ -146,6 +154,76 @@ SPACES = Domain(
 )
 def test_a_domain(case: str, domain: Domain) -> None:
     assert libvirt_xml.domain(virsh(case)) == domain
+
+
+def with_inside(text: str, *inside: str) -> Domain:
+    """The domain of a recorded definition with more elements in it, made by hand."""
+    return libvirt_xml.domain(text.replace("<vcpu ", "".join((*inside, "<vcpu ")), 1))
+
+
+@pytest.mark.parametrize(
+    ("noted", "override"),
+    [
+        (
+            "enabled='Once' target='Pxe' before='disk network'",
+            BootOverride("Once", "Pxe", ("disk", "network")),
+        ),
+        ("enabled='Continuous' target='Cd' before=''", BootOverride("Continuous", "Cd")),
+        # A person has been at it.
+        ("", BootOverride("", "")),
+    ],
+)
+def test_what_a_domain_is_to_boot_from(noted: str, override: BootOverride) -> None:
+    """As libvirt prints what the agent notes; somebody else's notes are none of its own."""
+    space = "xmlns:boot='urn:staging-agent:boot'"
+    other = "<other:override xmlns:other='urn:other' enabled='Once' target='Hdd'/>"
+    metadata = f"<metadata>{other}<boot:override {space} {noted}/></metadata>"
+    found = with_inside(virsh("dumpxml-inactive-running"), metadata)
+    assert found == replace(RUNNING_KEPT, override=override)
+
+
+@pytest.mark.parametrize(
+    ("given", "topology"),
+    [
+        ("<topology sockets='2' dies='1' cores='4' threads='2'/>", (2, 4, 2)),
+        ("<topology sockets='1' dies='2' cores='3' threads='1'/>", (1, 6, 1)),
+        ("<topology sockets='3' cores='1' threads='1'/>", (3, 1, 1)),
+        ("<model>host</model>", None),
+    ],
+)
+def test_the_processors_of_a_domain(given: str, topology: tuple[int, int, int] | None) -> None:
+    text = virsh("dumpxml-inactive-running").replace("<cpu mode=", "<cpu-was mode=")
+    text = text.replace("</cpu>", "</cpu-was>")
+    found = with_inside(text, f"<cpu>{given}</cpu>")
+    assert found == replace(RUNNING_KEPT, topology=topology)
+
+
+@pytest.mark.parametrize(
+    ("was", "is_", "uefi"),
+    [
+        ("<os>", "<os firmware='efi'>", True),
+        ("<os>", "<os firmware='bios'>", False),
+        ("<os>", "<os><loader readonly='yes' type='pflash'>/usr/share/OVMF.fd</loader>", True),
+        ("<os>", "<os><loader type='rom'>/usr/share/seabios/bios.bin</loader>", False),
+    ],
+)
+def test_the_firmware_of_a_domain(was: str, is_: str, uefi: bool) -> None:
+    text = virsh("dumpxml-inactive-running").replace(was, is_)
+    assert libvirt_xml.domain(text) == replace(RUNNING_KEPT, uefi=uefi)
+
+
+@pytest.mark.parametrize(
+    ("was", "is_", "scsi"),
+    [
+        ("model='virtio-scsi'", "", "scsi"),
+        ("model='virtio-scsi'", "model='lsilogic'", "lsilogic"),
+        ("type='scsi' index='0'", "type='sata' index='9'", None),
+    ],
+)
+def test_the_controller_of_a_domain(was: str, is_: str, scsi: str | None) -> None:
+    text = virsh("dumpxml-inactive-running")
+    assert was in text
+    assert libvirt_xml.domain(text.replace(was, is_)) == replace(RUNNING_KEPT, scsi=scsi)
 
 
 def test_the_images_under_a_running_overlay() -> None:
