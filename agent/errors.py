@@ -227,7 +227,7 @@ _POOL = re.compile(r"storage pool '.*' is not active|Storage pool not found")
 _ROOM = re.compile(r"No space left on device|Cannot allocate memory|Disk quota exceeded")
 _TAKEN = re.compile(
     r"Guest name '.*' is already in use|domain '.*' already exists with uuid"
-    r"|network '.*' already exists with uuid"
+    r"|network '.*' already exists with uuid|domain moment .* already exists"
 )
 _LOCATION = re.compile(
     r"install location|installable distribution|Couldn't acquire|Couldn't find kernel"
@@ -248,6 +248,9 @@ def _kind(argv: Sequence[str], exit_code: int, stderr: str) -> type[CommandFaile
         # ovs-vsctl ends itself so at its --timeout: a condition that never came true, or
         # an ovs-vswitchd that never took the change over.
         return WrongVlan if "wait-until" in argv else OutOfReach
+    if "curl" in argv[:3]:
+        # Whatever a server makes it say is none of libvirt's messages.
+        return NoRoom if exit_code == _CURL_WRITE else ImageUnavailable
     if _REACH.search(stderr):
         return OutOfReach
     if "domstate" in argv and re.search("failed to get domain|Domain not found", stderr):
@@ -262,9 +265,7 @@ def _kind(argv: Sequence[str], exit_code: int, stderr: str) -> type[CommandFaile
         return NoRoom
     if exit_code == 0:
         # It has not printed what it should.
-        return StateChanged if argv[0] == "virsh" else ImageUnavailable
-    if "curl" in argv[:3]:
-        return NoRoom if exit_code == _CURL_WRITE else ImageUnavailable
+        return StateChanged
     if argv[0] == "virt-install":
         located = any(word.startswith("--location") for word in argv)
         # libosinfo crashes on some locations (seen in virt-install 4.1 with libsoup 3).

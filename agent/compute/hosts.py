@@ -1,5 +1,6 @@
 """Hosts: what is shown of them, and the changes that make and remove them."""
 
+import re
 import uuid as uuids
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,9 +19,9 @@ from agent.plans import power as power_plans
 from agent.plans import snapshots as snapshot_plans
 from agent.plans.disks import (
     disks_to_delete,
+    has_media,
     images_of_unknown_backing,
     is_made,
-    media_drive,
     pool_volume,
 )
 from agent.plans.hosts import HostRequest
@@ -29,6 +30,7 @@ from agent.plans.plan import Plan
 from agent.tools.parsers import libvirt_xml
 
 _GIB = 1 << 30
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Redfish's kinds of ComputerSystem.Reset: those that are a verb, and all.
 RESETS_AS_VERBS = {"ForceOff": "stop", "GracefulShutdown": "shutdown", "GracefulRestart": "reboot"}
 RESETS = ("On", *RESETS_AS_VERBS, "ForceRestart", "PushPowerButton", "Nmi")
@@ -66,13 +68,16 @@ class Hosts:
         """One host with its details; raises NotFound."""
         return self._show(self._hypervisor.domain_named(name))
 
-    def system(self, uuid: str) -> tuple[dict[str, Any], libvirt_xml.Domain]:
-        """The host of that UUID with its details, and its definition that is kept.
+    def system(self, uuid: str) -> tuple[dict[str, Any], DomainDetails]:
+        """The host of that UUID as it is shown, and what was read of it.
 
-        Raises NotFound.
+        Raises NotFound, for another spelling of the UUID as well.
         """
-        details = self._details(uuid)
-        return self._show(details), details.kept
+        # virsh would take a domain's name, and its number, for it.
+        details = self._details(uuid) if _UUID.fullmatch(uuid) else None
+        if details is None or details.definition.uuid != uuid:
+            raise no_host(uuid)
+        return self._show(details), details
 
     def _show(self, details: DomainDetails) -> dict[str, Any]:
         networks: dict[str, libvirt_xml.Network] = {}
@@ -124,8 +129,11 @@ class Hosts:
             raise power_plans.would_end_installer(verb, facts)
         return power_plans.power(verb, facts, self._config)
 
-    def reset(self, name: str, kind: str) -> Change:
-        """The change that Redfish's ComputerSystem.Reset of a kind is. kind: one of RESETS."""
+    def reset(self, name: str, id_: str, kind: str) -> Change:
+        """The change that Redfish's ComputerSystem.Reset of a kind is.
+
+        id_: its UUID; another host of that name is left alone. kind: one of RESETS.
+        """
 
         def plan(uuid: str) -> Plan:
             details = self._details(uuid)
@@ -138,19 +146,26 @@ class Hosts:
             if kind == "Nmi":
                 return power_plans.nmi(facts, self._config)
             if kind == "ForceRestart":
+                install = self._install_that_runs(uuid)
+                # Of a boot for once, which is followed like an install, nothing is left undone.
+                if install is not None and install["location"] is not None:
+                    raise power_plans.would_end_installer(kind, facts)
                 return boot_override.restart(facts, details.kept, self._config)
             return boot_override.start(facts, self._config)
 
-        return self._change(name, plan)
+        return self._change(name, plan, id_=id_)
 
-    def set_override(self, name: str, enabled: str, target: str) -> Change:
-        """The change of what a host boots from next, as `boot_override.set_override` has it."""
-        return self._change(
-            name,
-            lambda uuid: boot_override.set_override(
-                enabled, target, self._details(uuid).kept, self._config
-            ),
-        )
+    def set_override(self, name: str, id_: str, enabled: str, target: str) -> Change:
+        """The change of what a host boots from next, as `boot_override.set_override` has it.
+
+        id_: its UUID, as of `reset`.
+        """
+
+        def plan(uuid: str) -> Plan:
+            kept = self._details(uuid).kept
+            return boot_override.set_override(enabled, target, kept, self._config)
+
+        return self._change(name, plan, id_=id_)
 
     def set_boot(self, name: str, boot: Sequence[str]) -> Change:
         """The change of what a host boots from, in order."""
@@ -165,22 +180,28 @@ class Hosts:
             name, lambda uuid: install_again(request, self._power_facts(uuid), self._config)
         )
 
-    def insert_media(self, name: str, url: str) -> Change:
-        """The change that fetches an image and puts it into a host's drive."""
+    def insert_media(self, name: str, url: str, id_: str | None = None) -> Change:
+        """The change that fetches an image and puts it into a host's drive.
+
+        id_: its UUID, as of `reset`, where the client has told it.
+        """
 
         def plan(uuid: str) -> Plan:
             pool = self._hypervisor.pool_without_volumes()
             return media_plans.insert(url, self._details(uuid), pool, self._config)
 
-        return self._change(name, plan)
+        return self._change(name, plan, id_=id_)
 
-    def eject_media(self, name: str) -> Change:
-        """The change that takes the media out of a host's drive and deletes it."""
+    def eject_media(self, name: str, id_: str | None = None) -> Change:
+        """The change that takes the media out of a host's drive and deletes it.
+
+        id_: as of `insert_media`.
+        """
 
         def plan(uuid: str) -> Plan:
             return media_plans.eject(self._details(uuid), self._config)
 
-        return self._change(name, plan)
+        return self._change(name, plan, id_=id_)
 
     def snapshots(self, name: str) -> Sequence[dict[str, Any]]:
         """The snapshots of a host: name, state, created; oldest first. Raises NotFound."""
@@ -224,14 +245,24 @@ class Hosts:
         return self._change(name, plan, lambda: {"host": name, "name": snapshot})
 
     def _change(
-        self, name: str, plan: Callable[[str], Plan], answer: Callable[[], Any] | None = None
+        self,
+        name: str,
+        plan: Callable[[str], Plan],
+        answer: Callable[[], Any] | None = None,
+        id_: str | None = None,
     ) -> Change:
-        """A change of the host of that name. plan: from its UUID. answer: by default the host."""
-        return Change(
-            (Claim("host", name),),
-            lambda: plan(self._hypervisor.domain_uuid(name)),
-            answer or (lambda: self.show(name)),
-        )
+        """A change of the host of that name.
+
+        plan: from its UUID. answer: by default the host. id_: the UUID that it has to have.
+        """
+
+        def begin() -> Plan:
+            uuid = self._hypervisor.domain_uuid(name)
+            if id_ not in (None, uuid):
+                raise no_host(str(id_))
+            return plan(uuid)
+
+        return Change((Claim("host", name),), begin, answer or (lambda: self.show(name)))
 
     def _power_facts(self, uuid: str) -> PowerFacts:
         facts = self._hypervisor.power_facts(uuid)
@@ -252,8 +283,11 @@ class Hosts:
         raise NotFound(f"host {name!r} has no snapshot {snapshot!r}")
 
     def _is_installing(self, uuid: str) -> bool:
+        return self._install_that_runs(uuid) is not None
+
+    def _install_that_runs(self, uuid: str) -> dict[str, Any] | None:
         install = shown_install(self._install_of(uuid))
-        return install is not None and install["state"] == "running"
+        return install if install is not None and install["state"] == "running" else None
 
     def _see_no_install(self, name: str, uuid: str) -> None:
         """Raise WrongState while a host is being installed."""
@@ -334,7 +368,7 @@ def _shown(
         "disks": [_shown_disk(disk, details) for disk in definition.disks if disk.device == "disk"],
         "interfaces": [shown_interface(card, networks) for card in definition.interfaces],
         "boot": list(details.kept.boot),
-        "media": None if media_drive(details.kept) is None else {"image": details.kept.media},
+        "media": {"image": details.kept.media} if has_media(details.kept) else None,
         "install": install,
     }
 

@@ -30,6 +30,7 @@ from agent.tools.command import Command
 MOST_OUTPUT = 16 * 1024
 # Each operation that begins forgets that many at most, so that none waits for long.
 _PRUNED_AT_ONCE = 50
+_ANEW = {"detail": "the host was installed anew before its installer had ended"}
 
 
 class Journal:
@@ -305,6 +306,12 @@ class Journal:
         install = Plan.from_json(json.loads(row["plan"])).install if row is not None else None
         if install is None:
             return
+        # An earlier one whose end was not seen yet is none of this installer's.
+        db.execute(
+            "update operations set status = ?, ended = ?, error = ?"
+            " where domain = ? and status = ?",
+            (FAILED, self._clock(), json.dumps(_ANEW), install.domain, WAITING),
+        )
         plan = Plan(f"finish the install of host {install.host}", (), install, leave=True)
         db.execute(
             "insert into operations"

@@ -55,7 +55,7 @@ def start(facts: PowerFacts, config: Config) -> Plan:
     """Plan the start of a host, from what it is to boot from once where that is set.
 
     What it booted from once it leaves when its system reboots, and boots as usual from then on.
-    Without what it should boot from once (no card, no disc in the drive) it boots as usual.
+    Without what it should boot from once (no card, no disk, no disc in a drive) it boots as usual.
     """
     definition = facts.definition
     name, uuid = definition.name, definition.uuid
@@ -108,7 +108,8 @@ def _installer(target: str, host: Domain) -> Installer | None:
     if target == "Pxe":
         return Installer() if host.interfaces else None
     if target == "Hdd":
-        return None if host.boot[:1] == ("disk",) else Installer(disk=True)
+        disks = any(disk.device == "disk" for disk in host.disks)
+        return Installer(disk=True) if disks and host.boot[:1] != ("disk",) else None
     discs = [disk for disk in host.disks if disk.device == "cdrom" and disk.path is not None]
     drive = media_drive(host) or next(iter(discs), None)
     return None if drive is None else Installer(cdrom=drive.path)

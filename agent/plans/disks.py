@@ -32,7 +32,11 @@ def volume_name(host: str, uuid: str, index: int) -> str:
 
 def media_volume(host: str, uuid: str) -> str:
     """The volume of the image that is put into a host's drive. uuid: the host's."""
-    return _named(host, f".{uuid}.media")
+    return _named(host, _end_of_media(uuid))
+
+
+def _end_of_media(uuid: str) -> str:
+    return f".{uuid}.media"
 
 
 def _named(host: str, end: str) -> str:
@@ -47,12 +51,17 @@ def is_made(volume: str) -> bool:
 
 def is_media_of(host: libvirt_xml.Domain, disk: libvirt_xml.Disk) -> bool:
     """Whether a disk is the drive that the agent has put media into."""
-    return disk.device == "cdrom" and (disk.path or "").endswith(f".{host.uuid}.media")
+    return disk.device == "cdrom" and (disk.path or "").endswith(_end_of_media(host.uuid))
 
 
 def media_drive(host: libvirt_xml.Domain) -> libvirt_xml.Disk | None:
     """The drive of a host that the agent has put media into, None without media."""
     return next((disk for disk in host.disks if is_media_of(host, disk)), None)
+
+
+def has_media(host: libvirt_xml.Domain) -> bool:
+    """Whether a host has media, in its drive or with no more than the note of it left."""
+    return media_drive(host) is not None or host.media is not None
 
 
 def pool_volume(disk: libvirt_xml.Disk, pool: PoolFacts) -> str | None:
@@ -90,10 +99,10 @@ def disks_to_delete(
 
     own, others: the definitions of the host and of all other domains. images: what images of
     the others are laid over, from those of `images_of_unknown_backing`.
-    So does the media that was fetched for it. Kept are other removable media, images outside the
-    pool, volumes named for no disk of this host, and volumes that another domain, volume or image
-    still needs. Told as kept, too, are volumes of the host's naming that are none of its disks,
-    such as those under a snapshot.
+    So does the media that was fetched for it, in its drive or not. Kept are other removable media,
+    images outside the pool, volumes named for no disk of this host, and volumes that another
+    domain, volume or image still needs. Told as kept, too, are volumes of the host's naming that
+    are none of its disks, such as those under a snapshot.
     """
     host = own[0]
     found: dict[str, DeletedDisk] = {}
@@ -102,12 +111,17 @@ def disks_to_delete(
         label = volume or disk.path or disk.volume
         if label is None:
             continue  # an empty drive
-        kept = None if is_media_of(host, disk) else why_not_own(host, disk, volume, pool.name)
+        kept = why_not_own(host, disk, volume, pool.name)
         if kept is None and volume is not None:
             kept = _why_needed(volume, others, pool, images or {})
         found.setdefault(label, DeletedDisk(disk.target, label, kept))
     for volume in pool.backing:
-        if volume not in found and is_named_for(host, volume):
+        if volume in found:
+            continue
+        if volume.endswith(_end_of_media(host.uuid)):
+            # Somebody has taken it out of the drive by hand.
+            found[volume] = DeletedDisk("", volume, _why_needed(volume, others, pool, images or {}))
+        elif is_named_for(host, volume):
             found[volume] = DeletedDisk("", volume, "no disk of the host is directly on it")
     return list(found.values())
 
@@ -125,12 +139,13 @@ def is_named_for(host: libvirt_xml.Domain, volume: str) -> bool:
 def why_not_own(
     host: libvirt_xml.Domain, disk: libvirt_xml.Disk, volume: str | None, pool: str
 ) -> str | None:
-    """Why a disk is none that was made for the host, None when it is one."""
-    if disk.device != "disk":
+    """Why a disk is none that was made for the host, nor its media; None when it is one."""
+    media = is_media_of(host, disk)
+    if disk.device != "disk" and not media:
         return f"it is in a {disk.device} drive"
     if volume is None:
         return f"it is not in pool {pool}"
-    if not is_named_for(host, volume):
+    if not (media or is_named_for(host, volume)):
         return "it was not made for this host"
     return None
 

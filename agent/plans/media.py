@@ -2,11 +2,12 @@
 
 from itertools import count, product
 from string import ascii_lowercase
+from xml.etree import ElementTree
 
 from agent.config import Config
 from agent.errors import NotFound, WrongState
 from agent.hypervisor.facts import DomainDetails, PoolFacts
-from agent.plans.disks import media_drive, media_volume
+from agent.plans.disks import has_media, media_drive, media_volume
 from agent.plans.plan import Plan, Step
 from agent.tools.commands import curl, files
 from agent.tools.commands.virsh import Virsh
@@ -20,10 +21,9 @@ def insert(url: str, host: DomainDetails, pool: PoolFacts, config: Config) -> Pl
     Raises WrongState when there is one in it already.
     """
     name, uuid = host.kept.name, host.kept.uuid
-    if media_drive(host.kept) is not None:
-        raise WrongState(
-            f"host {name!r} has media already, from {host.kept.media}; take it out first"
-        )
+    if has_media(host.kept):
+        source = f", from {host.kept.media}" if host.kept.media else ""
+        raise WrongState(f"host {name!r} has media already{source}; take it out first")
     virsh = Virsh(config.libvirt_uri)
     volume = media_volume(name, uuid)
     image = f"{pool.path}/{volume}"
@@ -51,7 +51,7 @@ def insert(url: str, host: DomainDetails, pool: PoolFacts, config: Config) -> Pl
             ),
             Step(
                 f"put the volume into a drive of domain {name}",
-                virsh.attach_cdrom(uuid, image, _free_target(host)),
+                virsh.attach_device(uuid, drive_xml(image, host)),
                 (virsh.detach_disk(uuid, image),),
             ),
         ),
@@ -62,30 +62,51 @@ def insert(url: str, host: DomainDetails, pool: PoolFacts, config: Config) -> Pl
 def eject(host: DomainDetails, config: Config) -> Plan:
     """Plan to take the media out of a host and delete it. It can be run again from any point.
 
-    Raises NotFound when there is none.
+    The note goes last: it tells that there is media while any of it is left. Raises NotFound when
+    there is none.
     """
     name, uuid = host.kept.name, host.kept.uuid
-    drive = media_drive(host.kept)
-    if drive is None:
+    if not has_media(host.kept):
         raise NotFound(f"host {name!r} has no media")
     virsh = Virsh(config.libvirt_uri)
-    volume = (drive.path or "").rpartition("/")[2]
-    return Plan(
-        f"take media out of host {name}",
-        (
-            Step(f"take the drive out of domain {name}", virsh.detach_disk(uuid, drive.target)),
-            Step("forget where it is from", virsh.forget_media(uuid)),
-            Step(f"delete volume {volume}", virsh.vol_delete(config.pool, volume)),
-        ),
-    )
+    drive = media_drive(host.kept)
+    image = "" if drive is None else drive.path or ""
+    volume = image.rpartition("/")[2] or media_volume(name, uuid)
+    steps = []
+    if drive is not None:
+        does = f"take the drive out of domain {name}"
+        steps.append(Step(does, virsh.detach_disk(uuid, image)))
+    steps += [
+        Step(f"delete volume {volume}", virsh.vol_delete(config.pool, volume)),
+        Step("forget where it is from", virsh.forget_media(uuid)),
+    ]
+    return Plan(f"take media out of host {name}", tuple(steps))
 
 
-def _free_target(host: DomainDetails) -> str:
-    """The first name for a disk, of sda, sdb and so on, that no disk of a host has."""
+def drive_xml(image: str, host: DomainDetails) -> str:
+    """The definition of a drive with an image in it, in a place that a host has free.
+
+    On the controller of the host's disks, and like each of them a target of its own: SATA has no
+    hot plug, and what QEMU has on USB is a hard disk to the BIOS and to the guest.
+    """
+    place, name = _free_place(host)
+    disk = ElementTree.Element("disk", type="file", device="cdrom")
+    ElementTree.SubElement(disk, "driver", name="qemu", type="raw")
+    ElementTree.SubElement(disk, "source", file=image)
+    ElementTree.SubElement(disk, "target", dev=name, bus="scsi")
+    ElementTree.SubElement(disk, "readonly")
+    address = {"controller": "0", "bus": "0", "target": str(place), "unit": "0"}
+    ElementTree.SubElement(disk, "address", {"type": "drive", **address})
+    ElementTree.indent(disk)
+    return ElementTree.tostring(disk, "unicode") + "\n"
+
+
+def _free_place(host: DomainDetails) -> tuple[int, str]:
+    """The first name for a disk, of sda, sdb and so on, that no disk has, and its place from 0."""
     used = {disk.target for form in (host.definition, host.kept) for disk in form.disks}
     names = (
         f"sd{''.join(letters)}"
         for length in count(1)
         for letters in product(ascii_lowercase, repeat=length)
     )
-    return next(name for name in names if name not in used)
+    return next((place, name) for place, name in enumerate(names) if name not in used)

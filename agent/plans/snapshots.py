@@ -77,7 +77,7 @@ def _see_disks(host: libvirt_xml.Domain, pool: PoolFacts) -> None:
     disks = [disk for disk in host.disks if disk.device != "cdrom" or is_media_of(host, disk)]
     for disk in disks:
         volume = pool_volume(disk, pool)
-        why = None if disk.device == "cdrom" else why_not_own(host, disk, volume, pool.name)
+        why = why_not_own(host, disk, volume, pool.name)
         if why is None and disk.format != "qcow2":
             why = f"its format is {disk.format}, and snapshots are in qcow2 only"
         if why is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.compute.hosts import RESETS
+from agent.hypervisor.facts import DomainDetails
 from agent.plans.boot_override import DISABLED, ENABLED, KINDS, active
 from agent.tools.parsers.libvirt_xml import Domain
 
@@ -20,7 +21,6 @@ SYSTEMS, MANAGERS = f"{ROOT}/Systems", f"{ROOT}/Managers"
 SESSION_SERVICE = f"{ROOT}/SessionService"
 SESSIONS = f"{SESSION_SERVICE}/Sessions"
 TARGETS = ("None", *KINDS)
-_GIB = 1 << 30
 _OK = {"State": "Enabled", "Health": "OK"}
 _ARCHITECTURES = {
     "x86_64": ("x86", "x86-64"),
@@ -33,11 +33,16 @@ _ARCHITECTURES = {
 class System:
     """A host as its documents have it.
 
-    shown: as the API shows it. kept: its definition that is kept.
+    shown: as the API shows it. details: what was read of it.
     """
 
     shown: Json
-    kept: Domain
+    details: DomainDetails
+
+    @property
+    def kept(self) -> Domain:
+        """Its definition that is kept."""
+        return self.details.kept
 
     @property
     def path(self) -> str:
@@ -58,6 +63,17 @@ class System:
     def disks(self) -> list[Json]:
         """Its disks, as the API shows them."""
         return list(self.shown["disks"])
+
+    def capacity(self, target: str) -> int | None:
+        """The size of a disk in bytes, None where libvirt does not know it."""
+        return self.details.capacities.get(target)
+
+    @property
+    def volumes(self) -> list[str]:
+        """The targets of the disks that are a volume each: those whose size is known."""
+        targets = [disk["target"] for disk in self.disks]
+        # Clients sort the sizes of volumes, and cannot sort one that is null.
+        return [target for target in targets if self.capacity(target) is not None]
 
 
 def etag(document: Json) -> str:
@@ -127,18 +143,15 @@ def system(host: System) -> Json:
         "SystemType": "Virtual",
         "Manufacturer": "Staging compute agent",
         "UUID": shown["id"],
-        "HostName": shown["name"],
         "PowerState": "On" if on else "Off",
         "Status": {"State": "Enabled" if on else "Disabled", "Health": "OK"},
         "MemorySummary": {
-            "TotalSystemMemoryGiB": round(shown["memory"] / 1024, 3),
-            "Status": _OK,
+            "TotalSystemMemoryGiB": shown["memory"] / 1024,
         },
         "ProcessorSummary": {
             "Count": sockets,
             "CoreCount": sockets * cores,
             "LogicalProcessorCount": sockets * cores * threads,
-            "Status": _OK,
         },
         "Boot": boot(kept),
         "Processors": _link(f"{path}/Processors"),
@@ -272,17 +285,17 @@ def controller(host: System, number: str, controller: str) -> Json | None:
 
 def drive(host: System, number: str, target: str) -> Json | None:
     """A drive of a storage, by the name that its disk has, such as sda."""
-    disk = _disk(host, number, target)
-    if disk is None:
+    if number != _STORAGE or not any(disk["target"] == target for disk in host.disks):
         return None
     path = f"{host.path}/Storage/{number}/Drives/{target}"
+    of = [target] if target in host.volumes else []
     return {
         **_resource(path, "Drive", "v1_17_0", target, target),
-        "CapacityBytes": _bytes(disk),
+        "CapacityBytes": host.capacity(target),
         # As its system sees it: a disk that does not say that it has no rotating parts.
         "MediaType": "HDD",
         "Protocol": "OEM",
-        "Links": {"Volumes": [_link(f"{host.path}/Storage/{number}/Volumes/{target}")]},
+        "Links": {"Volumes": [_link(f"{host.path}/Storage/{number}/Volumes/{id_}") for id_ in of]},
         "Status": _OK,
     }
 
@@ -292,18 +305,23 @@ def volumes(host: System, number: str) -> Json | None:
     if storage(host, number) is None:
         return None
     path = f"{host.path}/Storage/{number}/Volumes"
-    return _collection(path, "Volume", "Volumes", [disk["target"] for disk in host.disks])
+    return {
+        **_collection(path, "Volume", "Volumes", host.volumes),
+        "@Redfish.OperationApplyTimeSupport": {
+            "@odata.type": "#Settings.v1_3_5.OperationApplyTimeSupport",
+            "SupportedValues": ["Immediate"],
+        },
+    }
 
 
 def volume(host: System, number: str, target: str) -> Json | None:
-    """A volume of a storage."""
-    disk = _disk(host, number, target)
-    if disk is None:
+    """A volume of a storage; None when there is none of that name."""
+    if number != _STORAGE or target not in host.volumes:
         return None
     path = f"{host.path}/Storage/{number}/Volumes/{target}"
     return {
         **_resource(path, "Volume", "v1_9_0", target, target),
-        "CapacityBytes": _bytes(disk),
+        "CapacityBytes": host.capacity(target),
         "VolumeType": "RawDevice",
         "Links": {"Drives": [_link(f"{host.path}/Storage/{number}/Drives/{target}")]},
         "Status": _OK,
@@ -324,8 +342,8 @@ def simple_storage(host: System, number: str) -> Json | None:
     return {
         **_resource(path, "SimpleStorage", "v1_3_1", number, "Simple storage"),
         "Devices": [
-            {"Name": disk["target"], "CapacityBytes": _bytes(disk), "Status": _OK}
-            for disk in host.disks
+            {"Name": target, "CapacityBytes": host.capacity(target), "Status": _OK}
+            for target in (disk["target"] for disk in host.disks)
         ],
         "Status": _OK,
     }
@@ -337,8 +355,6 @@ def manager(host: System) -> Json:
     return {
         **_resource(path, "Manager", "v1_18_0", host.shown["id"], f"BMC of {host.shown['name']}"),
         "ManagerType": "BMC",
-        "UUID": host.shown["id"],
-        "FirmwareVersion": "1",
         "VirtualMedia": _link(f"{path}/VirtualMedia"),
         "Links": {"ManagerForServers": [_link(host.path)]},
         "Status": _OK,
@@ -394,13 +410,3 @@ def _link(path: str) -> Json:
 
 def _numbers(count: int) -> list[str]:
     return [str(number) for number in range(count)]
-
-
-def _disk(host: System, number: str, target: str) -> Json | None:
-    if number != _STORAGE:
-        return None
-    return next((disk for disk in host.disks if disk["target"] == target), None)
-
-
-def _bytes(disk: Json) -> int | None:
-    return None if disk["size"] is None else int(disk["size"] * _GIB)

@@ -1,79 +1,89 @@
-"""Errors as Redfish has them, in place of problem documents."""
+"""What every answer below /redfish has, and errors as Redfish has them in place of problems."""
 
 import json
-from typing import Any
 
 import falcon
 
 from agent.http.problems import MEDIA_TYPE
 from agent.redfish.documents import Json
 
-_BASE = "Base.1.18."
-# Messages of DMTF's registry Base, by status: the id, and how many arguments its text has.
+# Of DMTF's registry Base, in the version that clients of any age know.
+_BASE = "Base.1.4."
+_GENERAL = "GeneralError"
+# Its messages by status. The text is the agent's own, which says more.
 _MESSAGES = {
     401: "NoValidSession",
     403: "InsufficientPrivilege",
     404: "ResourceMissingAtURI",
-    405: "OperationNotAllowed",
+    405: "ActionNotSupported",
     409: "ResourceInUse",
-    412: "PreconditionFailed",
     500: "InternalError",
     503: "ServiceTemporarilyUnavailable",
 }
+_METHODS = ("GET", "POST", "PATCH", "DELETE")
+_OF_PROBLEM = ("title", "status", "detail", "errors")
 
 
-class RedfishErrors:
-    """Makes Redfish errors of the problems below /redfish."""
+class RedfishAnswers:
+    """Says in each answer below /redfish what may be done there, and makes Redfish's errors."""
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
         """Called by Falcon after the responder, errors included."""
-        inside = req.path == "/redfish" or req.path.startswith("/redfish/")
-        if inside and resp.content_type == MEDIA_TYPE and resp.data is not None:
-            problem = json.loads(resp.data)
+        if req.path != "/redfish" and not req.path.startswith("/redfish/"):
+            return
+        resp.set_header("OData-Version", "4.0")
+        allowed = [each for each in _METHODS if hasattr(resource, f"on_{each.lower()}")]
+        if allowed and resp.status_code != 405:
+            resp.set_header("Allow", ", ".join(allowed))
+        if resp.content_type == MEDIA_TYPE and resp.data is not None:
+            document = error(json.loads(resp.data), req, resp)
             resp.content_type = falcon.MEDIA_JSON
-            resp.set_header("OData-Version", "4.0")
-            resp.data = json.dumps(error(problem, req.path)).encode() + b"\n"
+            resp.data = json.dumps(document).encode() + b"\n"
 
 
-def error(problem: Json, path: str) -> Json:
-    """The Redfish error of a problem. path: of the request.
+def error(problem: Json, req: falcon.Request, resp: falcon.Response) -> Json:
+    """The Redfish error of a problem.
 
-    What else the problem has (the command that failed, the operation) is in it as Oem.
+    What else the problem has (the command that failed, the operation) is in its messages as Oem.
     """
     status = problem["status"]
-    fields = problem.get("errors") or [{"field": None, "detail": problem["detail"]}]
-    found = [_message(status, each["field"], each["detail"], path) for each in fields]
+    name = _MESSAGES.get(status, _GENERAL)
+    args: list[str] = []
+    if status == 404 and "operation" not in problem:
+        args = [req.path]
+    elif status == 404:
+        # What the change is about is not there. What is at the path is.
+        name = _GENERAL
+    elif status == 405:
+        args = [req.method]
+    elif status == 503:
+        args = [str(resp.get_header("Retry-After"))]
     told = {name: value for name, value in problem.items() if name not in _OF_PROBLEM}
+    messages = [
+        {
+            "@odata.type": "#Message.v1_1_1.Message",
+            "MessageId": _BASE + name,
+            "Message": each["detail"],
+            "MessageArgs": args,
+            "MessageSeverity": "Warning" if status < 500 else "Critical",
+            **_related(each.get("field"), req),
+            **({"Oem": {"StagingAgent": told}} if told else {}),
+        }
+        for each in problem.get("errors") or [problem]
+    ]
     return {
         "error": {
-            "code": found[0]["MessageId"],
+            "code": _BASE + name,
             "message": problem["detail"],
-            "@Message.ExtendedInfo": found,
-            **({"Oem": {"StagingAgent": told}} if told else {}),
+            "@Message.ExtendedInfo": messages,
         }
     }
 
 
-_OF_PROBLEM = ("title", "status", "detail", "errors")
-
-
-def _message(status: int, field: str | None, detail: str, path: str) -> dict[str, Any]:
-    message = {
-        "@odata.type": "#Message.v1_1_1.Message",
-        "MessageId": _BASE + _MESSAGES.get(status, "GeneralError"),
-        "Message": detail,
-        "MessageArgs": [],
-        "MessageSeverity": "Warning" if status < 500 else "Critical",
-        "Resolution": "See the message.",
-    }
-    if status == 404:
-        message["MessageArgs"] = [path]
-    elif status == 503:
-        message["MessageArgs"] = ["5"]
-    elif status == 400 and field is not None:
-        message["MessageId"] = _BASE + "PropertyValueError"
-        message["MessageArgs"] = [field]
-        message["RelatedProperties"] = ["#/" + field.replace(".", "/")]
-    return message
+def _related(field: str | None, req: falcon.Request) -> Json:
+    """The property that a message is about, unless that is the body as a whole or no property."""
+    if field is None or field == "body" or field in req.params:
+        return {}
+    return {"RelatedProperties": ["#/" + field.replace(".", "/")]}

@@ -9,15 +9,16 @@ import falcon
 
 from agent.compute.hosts import Hosts
 from agent.config import Config
+from agent.errors import WrongState
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
-from agent.http.shared_reads import SharedRead
+from agent.http.shared_reads import SharedRead, SharedReads
 from agent.hypervisor.hypervisor import no_host
 from agent.operations.operation import Change
 from agent.redfish import documents, requests
 from agent.redfish.documents import Json, System
-from agent.redfish.errors import RedfishErrors
+from agent.redfish.errors import RedfishAnswers
 from agent.tools.masking import masked
 
 # A document of a system, from the system and what follows in its path.
@@ -39,9 +40,8 @@ class Reader:
     """Reads hosts for documents."""
 
     def __init__(self, hosts: Hosts, places: Places) -> None:
-        self._hosts = hosts
-        self._places = places
         self._list = SharedRead(hosts.list, places)
+        self._systems = SharedReads(lambda id_: System(*hosts.system(id_)), places)
 
     def ids(self, req: falcon.Request) -> list[str]:
         """The ids of the hosts that a client sees."""
@@ -50,8 +50,7 @@ class Reader:
 
     def system(self, req: falcon.Request, id_: str) -> System:
         """The host of that id, if the client sees it; raises NotFound."""
-        with self._places.one():
-            system = System(*self._hosts.system(id_))
+        system = self._systems(id_)
         if not req.context.rights.sees(system.shown["name"]):
             raise no_host(id_)
         return system
@@ -98,19 +97,29 @@ class TheSystem(OfSystem):
         host = self._reader.system(req, id_)
         _see_etag(req, documents.system(host))
         enabled, target = requests.override(body, host)
-        change = self._hosts.set_override(host.shown["name"], enabled, target)
+        change = self._hosts.set_override(host.shown["name"], id_, enabled, target)
         if self._changes.enact(change, body, req, resp):
             _answer(req, resp, documents.system(self._reader.system(req, id_)))
+
+
+class Volumes(OfSystem):
+    """/redfish/v1/Systems/{id_}/Storage/{number}/Volumes"""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, id_: str, number: str) -> None:
+        """Refuse to make one: clients of storage want a collection that takes the method."""
+        if documents.volumes(self._reader.system(req, id_), number) is None:
+            raise falcon.HTTPNotFound
+        raise WrongState("every drive of this storage is a volume already; there is none left")
 
 
 class Action:
     """An action of a system: a change that a body asks for.
 
-    change: makes it, from the host's name and the body.
+    change: makes it, from the host's name and id, and the body.
     """
 
     def __init__(
-        self, reader: Reader, changes: Changes, change: Callable[[str, Any], Change]
+        self, reader: Reader, changes: Changes, change: Callable[[str, str, Any], Change]
     ) -> None:
         self._reader = reader
         self._changes = changes
@@ -121,7 +130,7 @@ class Action:
         # Clients send no body where there is nothing to say.
         body = json_body(req) if req.content_length else {}
         name = self._reader.system(req, id_).shown["name"]
-        if self._changes.enact(self._change(name, body), body, req, resp):
+        if self._changes.enact(self._change(name, id_, body), body, req, resp):
             resp.status, resp.media = falcon.HTTP_204, None
 
 
@@ -131,7 +140,6 @@ def _answer(req: falcon.Request, resp: falcon.Response, document: Json) -> None:
         # Or a password could be guessed by the ETag.
         document = masked(document)
     tag = documents.etag(document)
-    resp.set_header("OData-Version", "4.0")
     resp.etag = tag
     if req.if_none_match and _matches(req.if_none_match, tag):
         resp.status = falcon.HTTP_304
@@ -156,7 +164,7 @@ def add_redfish(
     app: "falcon.App[Any, Any]", hosts: Hosts, changes: Changes, places: Places, config: Config
 ) -> None:
     """Add Redfish's paths, and its form of errors, to an application."""
-    app.add_middleware(RedfishErrors())
+    app.add_middleware(RedfishAnswers())
     reader = Reader(hosts, places)
     # The same at every start, and another one for another agent.
     uuid = str(uuid5(NAMESPACE_URL, f"{gethostname()} {config.listen} {config.state_dir}"))
@@ -177,24 +185,24 @@ def add_redfish(
         (f"{storage}/Controllers", documents.controllers),
         (f"{storage}/Controllers/{{controller}}", documents.controller),
         (f"{storage}/Drives/{{target}}", documents.drive),
-        (f"{storage}/Volumes", documents.volumes),
         (f"{storage}/Volumes/{{target}}", documents.volume),
         ("SimpleStorage", documents.simple_storages),
         ("SimpleStorage/{number}", documents.simple_storage),
     ):
         app.add_route(f"{one}/{path}", OfSystem(reader, document))
+    app.add_route(f"{one}/{storage}/Volumes", Volumes(reader, documents.volumes))
     manager = f"{documents.MANAGERS}/{{id_}}"
     app.add_route(manager, OfSystem(reader, documents.manager))
 
-    def reset(name: str, body: Any) -> Change:
-        return hosts.reset(name, requests.reset(body))
+    def reset(name: str, id_: str, body: Any) -> Change:
+        return hosts.reset(name, id_, requests.reset(body))
 
-    def insert(name: str, body: Any) -> Change:
-        return hosts.insert_media(name, requests.image(body))
+    def insert(name: str, id_: str, body: Any) -> Change:
+        return hosts.insert_media(name, requests.image(body), id_)
 
-    def eject(name: str, body: Any) -> Change:
+    def eject(name: str, id_: str, body: Any) -> Change:
         requests.nothing(body)
-        return hosts.eject_media(name)
+        return hosts.eject_media(name, id_)
 
     actions = "Actions/ComputerSystem.Reset"
     app.add_route(f"{one}/{actions}", Action(reader, changes, reset))

@@ -11,7 +11,7 @@ from agent.http.contract import values as v
 from agent.http.contract.validator import schema_errors, unique
 from agent.http.resources.request import json_body
 from agent.redfish import documents
-from agent.redfish.documents import SESSION_SERVICE, SESSIONS, Json
+from agent.redfish.documents import SESSION_SERVICE, SESSIONS
 
 # Clients may say more, such as the kind of session that they want.
 _CREDENTIALS = {
@@ -28,7 +28,7 @@ class SessionService:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Say how long a session may be idle, and where they are."""
-        _answer(resp, self._document)
+        resp.media = self._document
 
 
 class SessionCollection:
@@ -40,7 +40,7 @@ class SessionCollection:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List the sessions of the client's own token."""
         own = self._sessions.of(req.context.token)
-        _answer(resp, documents.sessions(each.id for each in own))
+        resp.media = documents.sessions(each.id for each in own)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Begin a session for a token, which is the password, whatever the user's name is."""
@@ -55,7 +55,7 @@ class SessionCollection:
         session, secret = begun
         if session.token is not None:
             req.env["REMOTE_USER"] = session.token.name
-        _answer(resp, documents.session(session.id, session.user_name))
+        resp.media = documents.session(session.id, session.user_name)
         resp.status = falcon.HTTP_201
         resp.location = f"{SESSIONS}/{session.id}"
         resp.set_header(SESSION_HEADER, secret)
@@ -70,7 +70,7 @@ class Session:
     def on_get(self, req: falcon.Request, resp: falcon.Response, session: str) -> None:
         """Show a session of the client's own token."""
         found = self._own(req, session)
-        _answer(resp, documents.session(found.id, found.user_name))
+        resp.media = documents.session(found.id, found.user_name)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, session: str) -> None:
         """End a session of the client's own token."""
@@ -82,11 +82,6 @@ class Session:
             if session.id == id_:
                 return session
         raise NotFound(f"there is no session {id_!r}")
-
-
-def _answer(resp: falcon.Response, document: Json) -> None:
-    resp.set_header("OData-Version", "4.0")
-    resp.media = document
 
 
 def add_sessions(app: "falcon.App[Any, Any]", access: AccessControl) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pytest_subprocess import FakeProcess
 
@@ -11,6 +12,10 @@ from agent.operations import leftovers
 
 from .fake_runner import World
 from .web import Agent
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("unit", deadline=None)
+hypothesis.settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True)

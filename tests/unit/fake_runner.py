@@ -48,7 +48,7 @@ class Commands:
         exit_code, stderr = answer()
         return Result(tuple(argv), exit_code, self.prints.get(tuple(argv), ""), stderr, 0.0)
 
-    def limit(self, tool: str) -> float:
+    def limit(self, argv: Sequence[str]) -> float:
         """The seconds that a command may take."""
         return 60.0
 
@@ -167,10 +167,10 @@ class World:
         found = self.journal.get(operation)
         return None if found is None else found["status"]
 
-    def holder(self) -> str | None:
-        """The operation that holds the name."""
+    def holder(self, claim: Claim = HOST) -> str | None:
+        """The operation that holds the name, None where another may have it."""
         try:
-            self.locks.acquire([HOST], "another")
+            self.locks.acquire([claim], "another")
         except Busy as busy:
             return busy.held_by
         self.locks.release("another")

@@ -2,9 +2,10 @@
 
 A file of tests/golden is an object of
 
-    kind     "create host", "delete host", "create network" or "delete network"
-    request  name, and for a create the body
-    facts    what the plan is built from; the builders below fill in what is left out
+    kind     the change, one of those in `_BUILD`
+    request  name, and the body or the snapshot of a change that has one
+    facts    what the plan is built from, and `settings` that are not the defaults; the builders
+             below fill in what is left out
     plan     what comes out; or
     error    the class and the text of what is raised
 """
@@ -16,19 +17,35 @@ from typing import Any
 
 from agent.config import Config
 from agent.errors import AgentError
-from agent.http.contract.hosts import host_request
+from agent.http.contract.hosts import (
+    boot_request,
+    host_request,
+    install_request,
+    media_request,
+)
 from agent.http.contract.networks import network_request
-from agent.hypervisor.facts import NewHostFacts, PoolFacts
+from agent.hypervisor.facts import (
+    DomainDetails,
+    NewHostFacts,
+    PoolFacts,
+    PowerFacts,
+    SnapshotFacts,
+)
 from agent.plans import hosts as host_plans
+from agent.plans import media as media_plans
 from agent.plans import networks as network_plans
+from agent.plans import snapshots as snapshot_plans
 from agent.plans.disks import disks_to_delete
+from agent.plans.installs import install_again
 from agent.plans.plan import Plan
+from agent.plans.power import set_boot
 from agent.tools.command import Command
-from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network, Vlan
+from agent.tools.parsers.libvirt_xml import Disk, Domain, Interface, Network, Snapshot, Vlan
 
 FOLDER = Path(__file__).parent.parent / "golden"
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
 CONFIG = Config()
+POOL = PoolFacts(CONFIG.pool, CONFIG.pool_path, {})
 
 
 def load(name: str) -> dict[str, Any]:
@@ -62,8 +79,8 @@ def _create_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[A
         bridges=frozenset(facts["bridges"]),
         memory_mib=facts["memory_mib"],
     )
-    wanted = host_request(request["name"], request["body"])
-    return [], host_plans.create(wanted, found, CONFIG, UUID, facts.get("virt_type", "kvm"))
+    wanted, config = host_request(request["name"], request["body"]), _config(facts)
+    return [], host_plans.create(wanted, found, config, UUID, facts.get("virt_type", "kvm"))
 
 
 def _delete_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
@@ -85,12 +102,78 @@ def _delete_network(request: dict[str, Any], facts: dict[str, Any]) -> tuple[lis
     return [], network_plans.delete(_network({"name": request["name"]}), domains, CONFIG)
 
 
+def _install_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    found = PowerFacts(
+        facts["state"], _domain(facts["host"]), _by_name(facts), facts.get("stale_ports", ())
+    )
+    return [], install_again(install_request(request["body"]), found, _config(facts))
+
+
+def _insert_media(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    found = _details(facts)
+    return [], media_plans.insert(media_request(request["body"]), found, POOL, CONFIG)
+
+
+def _eject_media(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    return [], media_plans.eject(_details(facts), CONFIG)
+
+
+def _create_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    return [], snapshot_plans.create(request["snapshot"], _snapshot_facts(facts), CONFIG)
+
+
+def _revert_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    row = {"created": 1000, "external": False, **facts["snapshot"]}
+    snapshot = Snapshot(**{**row, "name": request["snapshot"], "domain": _domain(row["domain"])})
+    return [], snapshot_plans.revert(snapshot, _snapshot_facts(facts), CONFIG)
+
+
+def _delete_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    return [], snapshot_plans.delete(request["snapshot"], _snapshot_facts(facts), CONFIG)
+
+
+def _set_boot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
+    return [], set_boot(boot_request(request["body"]), _domain(facts["host"]), CONFIG)
+
+
 _BUILD = {
     "create host": _create_host,
     "delete host": _delete_host,
     "create network": _create_network,
     "delete network": _delete_network,
+    "install host": _install_host,
+    "insert media": _insert_media,
+    "eject media": _eject_media,
+    "create snapshot": _create_snapshot,
+    "revert snapshot": _revert_snapshot,
+    "delete snapshot": _delete_snapshot,
+    "set boot": _set_boot,
 }
+
+
+def _config(facts: dict[str, Any]) -> Config:
+    return Config(**facts.get("settings", {}))
+
+
+def _by_name(facts: dict[str, Any]) -> dict[str, Network]:
+    return {network.name: network for network in map(_network, facts.get("networks", ()))}
+
+
+def _details(facts: dict[str, Any]) -> DomainDetails:
+    """A host, whose running definition is the one that is kept unless `running` is another."""
+    kept = _domain(facts["host"])
+    running = _domain(facts["running"]) if "running" in facts else kept
+    return DomainDetails("running", False, running, kept, {}, POOL)
+
+
+def _snapshot_facts(facts: dict[str, Any]) -> SnapshotFacts:
+    return SnapshotFacts(
+        _domain(facts["host"]),
+        _by_name(facts),
+        facts.get("stale_ports", ()),
+        facts.get("names", ()),
+        POOL,
+    )
 
 
 def _network(row: dict[str, Any]) -> Network:
@@ -141,8 +224,12 @@ def _shown(found: Plan) -> dict[str, Any]:
         if step.undo:
             row["undo"] = [_shown_command(command) for command in step.undo]
         steps.append(row)
-    once = {} if found.once is None else {"once": found.once}
-    return {"does": found.does, **once, "steps": steps}
+    more: dict[str, Any] = {} if found.once is None else {"once": found.once}
+    if found.install is not None:
+        more["install"] = asdict(found.install)
+    if found.leave:
+        more["leave"] = True
+    return {"does": found.does, **more, "steps": steps}
 
 
 def _shown_command(command: Command) -> dict[str, Any]:

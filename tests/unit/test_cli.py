@@ -199,6 +199,33 @@ def test_replay_takes_back_what_it_made(
     assert "\nstep 2 failed\n" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("said", "exit_code", "ran", "left"),
+    [("off", 0, True, "3\n"), ("running", 1, False, "")],
+)
+def test_replay_stops_where_something_else_is_printed(
+    tmp_path: Path, said: str, exit_code: int, ran: bool, left: str
+) -> None:
+    """Before it runs, or takes back, what it expected to begin with."""
+    notes = tmp_path / "notes"
+    notes.touch()
+    where = shlex.quote(str(notes))
+    plan = Plan(
+        "install host a",
+        (
+            Step("see that it is off", Command(("echo", said), expects="off")),
+            Step("install", sh(f"echo 3 >>{where}"), (sh(f"echo undo 3 >>{where}"),)),
+        ),
+    )
+    journal = Journal(tmp_path / "journal.sqlite", days=1e6)
+    journal.begin(ID, Request("PUT", "/hosts/a/install", {}, "req", None, host="a"), plan)
+    journal.end(ID, DONE)
+    journal.close()
+    done = run("replay", ID, "--yes", "--state-dir", str(tmp_path))
+    assert (done.returncode, notes.read_text()) == (exit_code, left)
+    assert ("\nstep 1 failed\n" in done.stdout) is not ran
+
+
 @pytest.mark.parametrize("words", [("journal", "show", "9"), ("replay", "no")])
 def test_an_operation_that_is_not_there(state: list[str], words: tuple[str, ...]) -> None:
     done = run(*words, *state)

@@ -1,20 +1,65 @@
-"""The commands whose words are not whole in a golden file, and how each tool reads its words back.
+"""Commands as data, those whose words are in no golden file, and how tools read their words back.
 
-Those of plans stand whole in the golden files and in `four_changes`, the reads in `web`.
+Those of plans stand whole in the golden files and in `changes`, the reads in `web`.
 """
 
+import json
 import shlex
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.tools.command import Command
+from agent.tools.command import Command, Result
 from agent.tools.commands.virsh import Virsh
 from agent.tools.commands.virt_install import Disk, Installer, Nic, quoted, virt_install
 
 UUID = "6f1c1c3e-0000-4000-8000-000000000001"
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 virsh = Virsh("qemu:///system")
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "stdout", "stderr", "succeeded"),
+    [
+        (Command(("a",)), 0, "whatever", "whatever", True),
+        (Command(("a",)), 1, "", "", False),
+        (Command(("a",), tolerates=("gone", "is off")), 1, "", "error: it is off\n", True),
+        (Command(("a",), tolerates=("gone", "is off")), 1, "gone", "error: no\n", False),
+        (Command(("a",), expects="shut off"), 0, "shut off\n\n", "", True),
+        (Command(("a",), expects="shut off"), 0, " shut off", "", True),
+        (Command(("a",), expects="shut off"), 0, "shut off \nrunning\n", "", False),
+        (Command(("a",), expects="shut off"), 0, "", "", False),
+        (Command(("a",), expects="shut off"), 1, "shut off\n", "", False),
+        (Command(("a",), expects="shut off"), -9, "shut off\n", "", False),
+        (Command(("a",), None, ("gone",), "shut off"), 1, "", "gone", True),
+        (Command(("a",), None, ("gone",), "shut off"), 0, "on", "gone", False),
+        (Command(("a",), expects=""), 0, "\n", "", True),
+        (Command(("a",), expects=""), 0, "a\n", "", False),
+        (Command(("a",), expects="a\nb"), 0, "a\nb\n\n", "", True),
+        (Command(("a",), expects="a\nb"), 0, "b\na\n\n", "", False),
+    ],
+)
+def test_whether_a_command_succeeded(
+    command: Command, exit_code: int, stdout: str, stderr: str, succeeded: bool
+) -> None:
+    assert command.succeeded(Result(("a",), exit_code, stdout, stderr, 0.0)) is succeeded
+
+
+def test_a_command_as_plain_values() -> None:
+    command = Command(("virsh", "domstate", "a b"), None, ("gone",), "shut off")
+    values = {
+        "argv": ["virsh", "domstate", "a b"],
+        "stdin": None,
+        "tolerates": ["gone"],
+        "expects": "shut off",
+        "shell": "virsh domstate 'a b'",
+    }
+    assert command.to_json() == values
+    assert Command.from_json(json.loads(json.dumps(values))) == command
+    # A journal of before commands had to print anything.
+    del values["expects"]
+    assert Command.from_json(values) == Command(("virsh", "domstate", "a b"), None, ("gone",))
 
 
 def test_a_trial_of_a_domain() -> None:

@@ -8,6 +8,7 @@ import pytest
 from agent import errors
 from agent.errors import command_failure
 from agent.tools.commands import virsh as tolerated
+from agent.tools.commands.curl import fetch
 
 from .recorded import recorded, virsh_error
 
@@ -72,6 +73,11 @@ INSTALL = ("virt-install", "--name=a", '--location=location="http://127.0.0.1:1/
             errors.NameTaken,
             "virt-install found the name taken: Guest name 'fixture.example.com' is already in"
             " use.",
+        ),
+        (
+            "virsh-9.0.0.snapshot-create-as-taken.err",
+            errors.NameTaken,
+            "virsh found the name taken: operation failed: domain moment clean already exists",
         ),
         (
             "virsh-9.0.0.vol-create-as-no-room.err",
@@ -140,6 +146,89 @@ def test_an_ovs_vsctl_that_ended_itself(case: str, words: str, kind: type, why: 
     argv = ("ovs-vsctl", "--timeout=1", *words.split())
     error = command_failure(argv, -signal.SIGALRM, stderr)
     assert (type(error), error.detail) == (kind, f"ovs-vsctl {why}: {stderr}")
+
+
+IMAGE = "http://deb.example.com/a.iso"
+FETCH = fetch(IMAGE, "/var/lib/staging-agent/a.media", 1 << 30).argv
+TOO_LARGE = "it is larger than the setting media_gb allows"
+
+
+@pytest.mark.parametrize(
+    ("case", "exit_code", "kind", "detail"),
+    [
+        (
+            "missing",
+            22,
+            errors.ImageUnavailable,
+            f"cannot fetch {IMAGE}: curl: (22) The requested URL returned error: 404",
+        ),
+        (
+            "refused",
+            7,
+            errors.ImageUnavailable,
+            f"cannot fetch {IMAGE}: curl: (7) Failed to connect to 127.0.0.1 port 1 after 0 ms:"
+            " Couldn't connect to server",
+        ),
+        (
+            "cut",
+            18,
+            errors.ImageUnavailable,
+            f"cannot fetch {IMAGE}: curl: (18) transfer closed with 1 bytes remaining to read",
+        ),
+        (
+            "elsewhere",
+            1,
+            errors.ImageUnavailable,
+            f'cannot fetch {IMAGE}: curl: (1) Protocol "file" not supported or disabled in libcurl',
+        ),
+        ("large", 63, errors.ImageUnavailable, f"cannot fetch {IMAGE}: {TOO_LARGE}"),
+        ("endless", -signal.SIGXFSZ, errors.ImageUnavailable, f"cannot fetch {IMAGE}: {TOO_LARGE}"),
+        (
+            "no-room",
+            23,
+            errors.NoRoom,
+            "prlimit found no room on the hypervisor: curl: (23) Failure writing output to"
+            " destination",
+        ),
+    ],
+)
+def test_an_image_that_cannot_be_fetched(
+    case: str, exit_code: int, kind: type, detail: str
+) -> None:
+    stderr = recorded(f"curl-7.88.1.{case}.err")
+    error = command_failure(FETCH, exit_code, stderr)
+    told = f"{stderr}\n{TOO_LARGE}" if detail.endswith(TOO_LARGE) else stderr
+    assert (type(error), error.detail) == (kind, detail)
+    assert error.facts() == {
+        "command": shlex.join(FETCH),
+        "exit_code": exit_code,
+        "stderr": told.strip(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("argv", "told", "kind", "detail"),
+    [
+        (
+            FETCH,
+            "it printed '204', not '200'",
+            errors.ImageUnavailable,
+            f"cannot fetch {IMAGE}: it printed '204', not '200'",
+        ),
+        (
+            ("virsh", "domstate", "--domain=a"),
+            "it printed 'running', not 'shut off'",
+            errors.StateChanged,
+            "virsh found something that changed meanwhile: it printed 'running', not 'shut off'",
+        ),
+    ],
+)
+def test_a_command_that_printed_something_else(
+    argv: tuple[str, ...], told: str, kind: type, detail: str
+) -> None:
+    error = command_failure(argv, 0, told)
+    assert (type(error), error.detail) == (kind, detail)
+    assert error.facts() == {"command": shlex.join(argv), "exit_code": 0, "stderr": told}
 
 
 def test_too_much_memory_is_no_room() -> None:
@@ -226,6 +315,13 @@ def test_a_failure_that_is_not_recorded(
         (tolerated.NO_DOMAIN[0], "dumpxml-gone"),
         (tolerated.NO_DOMAIN[0], "domstats-block-gone"),
         (tolerated.NO_VOLUME, "vol-delete-gone"),
+        (tolerated.NO_DISK[0], "detach-disk-gone"),
+        (tolerated.NO_DOMAIN[0], "detach-disk-no-domain"),
+        (tolerated.NO_DOMAIN[0], "metadata-no-domain"),
+        (tolerated.NO_SNAPSHOT, "snapshot-dumpxml-gone"),
+        (tolerated.NO_SNAPSHOT, "snapshot-delete-gone"),
+        (tolerated.NO_DOMAIN[0], "snapshot-list-gone"),
+        (tolerated.NO_DOMAIN[0], "snapshot-delete-no-domain"),
         (tolerated.NETWORK_OFF, "net-destroy-inactive"),
         (tolerated.NO_NETWORK, "net-destroy-gone"),
         (tolerated.NO_NETWORK, "net-undefine-gone"),

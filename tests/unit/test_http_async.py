@@ -8,8 +8,8 @@ import pytest
 from agent.operations.locks import Claim
 from agent.operations.steps import Steps
 
+from .changes import CASES, CREATE_NETWORK, DELETE_NETWORK
 from .fake_runner import shown
-from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK
 from .processes import wait_until
 from .web import Agent, see_invalid, see_problem
 
@@ -58,12 +58,12 @@ def test_a_change_is_begun(agent: Agent, gate: threading.Event, change: str) -> 
         202,
         {"location": f"/operations/{operation}", "preference-applied": "respond-async"},
     )
-    kind, name = case.plan.does.split()[1:]
+    kind, name = case.path.split("/")[1:3]
     assert answer.json == shown(
         operation,
         case.plan,
-        host=name if kind == "host" else None,
-        network=name if kind == "network" else None,
+        host=name if kind == "hosts" else None,
+        network=name if kind == "networks" else None,
         request={
             "method": case.method,
             "path": case.path,

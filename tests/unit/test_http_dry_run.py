@@ -5,7 +5,7 @@ import pytest
 from agent.operations.locks import Claim
 from agent.plans.script import script
 
-from .four_changes import CASES, CREATE_NETWORK, DELETE_NETWORK
+from .changes import CASES, CREATE_NETWORK, DELETE_NETWORK
 from .web import NET_ROWS, Agent, see_invalid
 
 DRY = {"dry_run": "true"}

@@ -8,9 +8,8 @@ from agent.operations import leftovers
 
 from .fake_runner import CREATE, asked, takes_back
 from .recorded import Read, recorded, virsh, virsh_error
-from .web import LIST_BR, Agent
+from .web import LIST_BR, POOL_INFO, Agent
 
-POOL_INFO = Read("pool-info --bytes fixture-pool", virsh("pool-info"))
 VERSION = Read("version --daemon", virsh("version"))
 APPCTL = ("ovs-appctl", "--timeout=10", "--target=ovs-vswitchd", "version")
 JOURNAL = {"status": "ok", "unsettled": []}

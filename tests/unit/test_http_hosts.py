@@ -10,12 +10,11 @@ import pytest
 from agent.operations.operation import DONE, Request
 from agent.plans.plan import Install, Plan
 
-from .four_changes import (
+from .changes import (
     BODY,
     CREATE_HOST,
     DELETE_HOST,
     HOST,
-    POOL_INFO,
     VIRT_INSTALL,
     WAIT,
     expect_delete_facts,
@@ -35,6 +34,7 @@ from .web import (
     NETWORKS,
     NONE_RUNNING,
     ODD,
+    POOL_INFO,
     POOL_XML,
     STATES,
     Agent,
@@ -302,11 +302,11 @@ def test_networks_that_a_host_cannot_have(agent: Agent) -> None:
     ("pool", "detail"),
     [
         (
-            Read(POOL_INFO, virsh("inactive-pool-info")),
+            Read(" ".join(POOL_INFO.words), virsh("inactive-pool-info")),
             "virsh cannot use the storage pool: storage pool 'fixture-pool' is not active",
         ),
         (
-            Read(POOL_INFO, stderr=virsh_error("pool-not-found")),
+            Read(" ".join(POOL_INFO.words), stderr=virsh_error("pool-not-found")),
             "virsh cannot use the storage pool: failed to get pool 'fixture-pool'; Storage pool not"
             " found: no storage pool with matching name 'fixture-pool'",
         ),
@@ -316,7 +316,7 @@ def test_a_create_without_a_pool(agent: Agent, pool: Read, detail: str) -> None:
     agent.reads(EMPTY_LIST, NONE_RUNNING, NET_UUIDS, NET_ACTIVE, pool, MEMORY)
     answer = agent("POST", f"/hosts/{HOST}", json=BODY)
     assert (answer.status_code, answer.json["detail"]) == (503, detail)
-    assert answer.json["command"] == f"virsh --connect=qemu:///system {POOL_INFO}"
+    assert answer.json["command"] == f"virsh --connect=qemu:///system {' '.join(POOL_INFO.words)}"
 
 
 def test_delete(agent: Agent) -> None:

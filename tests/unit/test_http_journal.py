@@ -8,7 +8,7 @@ from pytest_subprocess import FakeProcess
 
 from agent.operations.locks import Claim
 
-from .four_changes import CASES, DELETE_NETWORK
+from .changes import CASES, DELETE_NETWORK
 from .test_http_health import expect_good_health
 from .web import LIST, STATES, Agent, see_problem
 

@@ -1,5 +1,6 @@
 """/networks, /networks/{name} and its alias under a host, over recorded output."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -208,6 +209,45 @@ def test_create(agent: Agent, path: str) -> None:
     answer = agent("POST", path.format(NAME), json=BODY)
     assert (answer.status_code, answer.json) == (200, SHOWN)
     assert given == [XML.encode()]
+
+
+@pytest.mark.parametrize(
+    ("body", "inside", "case", "number", "shown"),
+    [
+        (
+            {"vlan": 10, "trunk": [20, 30]},
+            '<tag id="10" nativeMode="untagged" />\n    <tag id="20" />\n    <tag id="30" />',
+            *("native", 16),
+            {"vlan": 10, "trunk": [20, 30]},
+        ),
+        (
+            {"trunk": [30, 20]},
+            '<tag id="30" />\n    <tag id="20" />',
+            *("two-tags", 17),
+            {"vlan": None, "trunk": [30, 20]},
+        ),
+    ],
+)
+def test_create_a_trunk(
+    agent: Agent, body: dict[str, Any], inside: str, case: str, number: int, shown: dict[str, Any]
+) -> None:
+    given: list[bytes] = []
+    expect_new_network(agent)
+    agent.virsh("net-define", "--file=/dev/stdin", stdin_callable=given.append)
+    agent.virsh("net-start", f"--network={uuid(11)}")
+    agent.virsh("net-autostart", f"--network={uuid(11)}")
+    agent.reads(
+        *(Read(" ".join(read.words), read.stdout.replace(TAGGED, NAME)) for read in NET_ROWS)
+    )
+    agent.reads(NET_UUIDS)
+    xml = virsh(f"net-dumpxml-{case}").replace(f"fixture-{case}", NAME)
+    made = Read(f"net-dumpxml {uuid(11)}", xml.replace(uuid(number), uuid(11)))
+    agent.reads(*NETWORKS[:-1], made)
+    agent.reads(Read(f"net-port-list {uuid(11)}", virsh("empty-net-port-list")))
+    answer = agent("POST", f"/networks/{NAME}", json={"bridge": "fixbr0", **body})
+    assert (answer.status_code, answer.json) == (200, {**SHOWN, **shown})
+    expected = XML.replace('<vlan>\n    <tag id="10" />', f'<vlan trunk="yes">\n    {inside}')
+    assert given == [expected.encode()]
 
 
 def test_a_network_that_does_not_start_is_taken_back(agent: Agent) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from agent.hypervisor import consoles
 
-from .four_changes import HOST
+from .changes import HOST
 from .recorded import FIXTURES, Read, virsh, virsh_error
 from .web import COUNTERS, LIST, ODD, Agent, details, see_invalid, see_problem, uuid
 

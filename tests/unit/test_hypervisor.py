@@ -1,15 +1,36 @@
 """Reads of the hypervisor that no route shows whole."""
 
+import re
+import shlex
+
 import pytest
 from pytest_subprocess import FakeProcess
 
-from agent.errors import CommandFailed, OutOfReach
-from agent.hypervisor.facts import PoolFacts
+from agent.errors import CommandFailed, NotFound, OutOfReach, PoolOff
+from agent.hypervisor.facts import NewHostFacts, PoolFacts, SnapshotFacts
 from agent.hypervisor.hypervisor import Hypervisor
+from agent.tools.parsers import libvirt_xml
 from agent.tools.run import Runner
 
-from .recorded import Read, batch_argv, batch_outputs, virsh, virsh_error
-from .web import CONFIG, ODD, POOL, POOL_XML, uuid
+from .recorded import Read, batch_argv, batch_outputs, recorded, virsh, virsh_error
+from .web import (
+    CONFIG,
+    INTERFACES,
+    LIST,
+    LIST_BR,
+    MEMORY,
+    NET_ACTIVE,
+    NET_UUIDS,
+    NETWORKS,
+    ODD,
+    POOL,
+    POOL_INFO,
+    POOL_XML,
+    RUNNING,
+    definitions,
+    details,
+    uuid,
+)
 
 
 @pytest.fixture
@@ -93,6 +114,130 @@ def test_the_pool(fp: FakeProcess, hypervisor: Hypervisor) -> None:
 def test_an_empty_pool(fp: FakeProcess, hypervisor: Hypervisor) -> None:
     expect(fp, POOL_XML, Read("vol-list fixture-pool", virsh("empty-vol-list")))
     assert hypervisor.pool() == PoolFacts("fixture-pool", POOL, {})
+
+
+def test_the_pool_without_its_volumes(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+    expect(fp, POOL_INFO, POOL_XML)
+    assert hypervisor.pool_without_volumes() == PoolFacts("fixture-pool", POOL, {})
+
+
+@pytest.mark.parametrize(
+    ("info", "xml"),
+    [
+        (Read("pool-info --bytes fixture-pool", virsh("inactive-pool-info")), POOL_XML),
+        (
+            Read("pool-info --bytes fixture-pool", stderr=virsh_error("pool-not-found")),
+            Read("pool-dumpxml fixture-pool", stderr=virsh_error("pool-not-found")),
+        ),
+    ],
+    ids=["off", "gone"],
+)
+def test_a_pool_that_cannot_be_used(
+    fp: FakeProcess, hypervisor: Hypervisor, info: Read, xml: Read
+) -> None:
+    expect(fp, info, xml)
+    with pytest.raises(PoolOff):
+        hypervisor.pool_without_volumes()
+
+
+def test_what_a_new_host_has_to_know(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+    """The MACs of every domain, as it runs and as it is kept, in lower case."""
+    expect(fp, LIST, RUNNING, NET_UUIDS, NET_ACTIVE, POOL_INFO, MEMORY)
+    expect(fp, *NETWORKS)
+    others = definitions()
+    upper = Read("dumpxml", re.sub("52:54:00:00:02:00", "52:54:00:AB:CD:EF", others[-1].stdout))
+    upper.words = others[-1].words
+    expect(fp, *others[:-1], upper)
+    fp.register(list(LIST_BR), stdout="fixbr0\n")
+    assert hypervisor.new_host_facts() == NewHostFacts(
+        domains=frozenset({"fixture.example.com", "fixture-netboot", "  fixture  spaces ", ODD}),
+        macs=frozenset(
+            {
+                *("52:54:00:00:01:00", "52:54:00:00:01:01", "52:54:00:00:02:00"),
+                *("52:54:00:ab:cd:ef", "52:54:00:00:03:00", "52:54:00:00:03:01"),
+            }
+        ),
+        networks=tuple(libvirt_xml.network(network.stdout) for network in NETWORKS),
+        active_networks=frozenset({"fixture-transient", "fixture-untagged", "fixture: żółw"}),
+        bridges=frozenset({"fixbr0"}),
+        memory_mib=hypervisor_memory(),
+    )
+
+
+def hypervisor_memory() -> int:
+    """What is recorded of this machine, in MiB."""
+    (total,) = re.findall(r"total\s*:\s*(\d+) KiB", MEMORY.stdout)
+    return int(total) // 1024
+
+
+NAMES = Read(f"snapshot-list {uuid(1)} --name", virsh("snapshot-list"))
+
+
+def snapshot_xml(case: str, name: str) -> Read:
+    """The read of a snapshot of the recorded host."""
+    words = shlex.join(("snapshot-dumpxml", uuid(1), "--snapshotname", name))
+    return Read(words, virsh(f"snapshot-dumpxml-{case}") if case else "\n")
+
+
+def test_the_snapshots_of_a_domain_oldest_first(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+    """Not by name, as virsh has them; one that goes meanwhile is not among them."""
+    expect(fp, Read(" ".join(NAMES.words), f"a\nb\n-c d\n{ODD}\n\n"))
+    created = re.compile("<creationTime>\\d+<")
+    off, running = virsh("snapshot-dumpxml-off"), virsh("snapshot-dumpxml-running")
+    texts = (
+        Read(f"snapshot-dumpxml {uuid(1)} --snapshotname a", created.sub("<creationTime>2<", off)),
+        Read(
+            f"snapshot-dumpxml {uuid(1)} --snapshotname b",
+            stderr=virsh_error("snapshot-dumpxml-gone"),
+        ),
+        Read(
+            f"snapshot-dumpxml {uuid(1)} --snapshotname '-c d'",
+            created.sub("<creationTime>1<", running),
+        ),
+        snapshot_xml("off", ODD),
+    )
+    expect(fp, *texts)
+    assert hypervisor.snapshots(uuid(1)) == [
+        libvirt_xml.snapshot(read.stdout) for read in (texts[2], texts[0], texts[3])
+    ]
+
+
+def test_a_domain_without_snapshots(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+    expect(fp, Read(f"snapshot-list {uuid(1)} --name", virsh("empty-snapshot-list")))
+    assert hypervisor.snapshots(uuid(1)) == []
+
+
+def test_snapshots_of_a_domain_that_goes(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+    gone = Read(f"snapshot-list {uuid(1)} --name", stderr=virsh_error("snapshot-list-gone"))
+    expect(fp, gone)
+    with pytest.raises(NotFound):
+        hypervisor.snapshots(uuid(1))
+    # Between the two reads.
+    expect(fp, NAMES)
+    no_domain = virsh_error("snapshot-list-gone")
+    reads = (snapshot_xml("", "clean"), snapshot_xml("", ODD))
+    for read in reads:
+        read.stderr = no_domain
+    expect(fp, *reads)
+    assert hypervisor.snapshots(uuid(1)) == []
+
+
+def test_what_a_change_of_snapshots_has_to_know(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+    expect(fp, *details(1, "running"))
+    expect(fp, NET_UUIDS)
+    expect(fp, *NETWORKS)
+    fp.register(list(INTERFACES), stdout=recorded("ovs-vsctl-3.1.0.interfaces.out"))
+    expect(fp, RUNNING)
+    expect(fp, NAMES)
+    expect(fp, POOL_INFO, POOL_XML)
+    networks = [libvirt_xml.network(network.stdout) for network in NETWORKS]
+    assert hypervisor.snapshot_facts(uuid(1)) == SnapshotFacts(
+        definition=libvirt_xml.domain(virsh("dumpxml-running")),
+        networks={network.name: network for network in networks},
+        stale_ports=[],
+        names=["clean", ODD],
+        pool=PoolFacts("fixture-pool", POOL, {}),
+    )
 
 
 def test_a_virsh_that_was_killed_is_a_failure(fp: FakeProcess, hypervisor: Hypervisor) -> None:

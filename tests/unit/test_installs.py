@@ -61,11 +61,15 @@ DELETED = "the host was deleted while its installer ran"
 def test_what_an_install_needs(
     state: str, reason: str, installing: bool, needs: Next, why: str
 ) -> None:
-    assert decide(InstallLook(state, reason, installing)) == (needs, why)
+    look = InstallLook(state, reason, installing)
+    assert decide(look) == decide(look, "start") == (needs, why)
+    # One that is to stay off then differs in that alone.
+    off = Next.DONE if needs is Next.START else needs
+    assert decide(look, "off") == (off, why)
 
 
 def test_what_an_install_of_a_host_that_is_gone_needs() -> None:
-    assert decide(None) == (Next.FAIL, DELETED)
+    assert decide(None) == decide(None, "off") == (Next.FAIL, DELETED)
 
 
 def command(word: str) -> Command:
@@ -156,11 +160,11 @@ class World:
             start_plan,
         )
 
-    def begin(self, domain: str = UUID, host: str = "ns") -> str:
+    def begin(self, domain: str = UUID, host: str = "ns", after: str = "start") -> str:
         """Have the create of a host end, so that its install begins; answers the install's id."""
         operation = f"create {domain}"
         asked = Request("POST", f"/hosts/{host}", {}, "request", "client", host=host)
-        install = Install(host, domain, "http://location")
+        install = Install(host, domain, "http://location", after)
         self.journal.begin(operation, asked, Plan(f"create host {host}", (), install))
         self.journal.end(operation, DONE)
         return str(next(i["id"] for i in self.journal.installs() if i["domain"] == domain))
@@ -214,6 +218,34 @@ def test_a_host_is_started_when_its_installer_has_ended(world: World) -> None:
     # Its name is free again.
     wait_until(lambda: not follows())
     world.locks.acquire([Claim("host", "ns")], "another")
+
+
+def test_a_host_that_is_to_stay_off_is_left(world: World) -> None:
+    """Its install is done all the same, and begins no other one."""
+    operation = world.begin(after="off")
+    world.hypervisor.then = [{UUID: RUNS}, {UUID: ENDED}]
+    world.installs.wake()
+    assert world.ended(operation) == ("done", None)
+    wait_until(lambda: not follows())
+    assert (world.runner.ran, world.planned, world.journal.installs()) == ([], [], [])
+    found = world.journal.get(operation)
+    assert found is not None
+    assert (
+        found["plan"]
+        == Plan(
+            "finish the install of host ns",
+            (),
+            Install("ns", UUID, "http://location", "off"),
+            leave=True,
+        ).to_json()
+    )
+    assert [row["id"] for row in world.journal.find()] == [operation, f"create {UUID}"]
+    assert world.journal.install(UUID) == {
+        **(world.journal.install(UUID) or {}),
+        "status": "done",
+        "location": "http://location",
+        "error": None,
+    }
 
 
 def test_installs_are_looked_at_until_there_are_none(world: World) -> None:

@@ -19,8 +19,16 @@ from hypothesis import strategies as st
 
 from agent.errors import JournalFailed
 from agent.operations.journal import MOST_OUTPUT, Journal
-from agent.operations.operation import DONE, FAILED, UNDONE, UNSETTLED, Outcome, Request
-from agent.plans.plan import Plan, Step
+from agent.operations.operation import (
+    DONE,
+    FAILED,
+    UNDONE,
+    UNSETTLED,
+    WAITING,
+    Outcome,
+    Request,
+)
+from agent.plans.plan import Install, Plan, Step
 from agent.tools.command import Command
 
 PLAN = Plan(
@@ -117,6 +125,62 @@ def test_a_whole_operation(journal: Journal) -> None:
     }
     assert journal.unfinished() == ["id"]
     assert journal.get("other") is None
+
+
+def begin_install(journal: Journal, operation: str, after_install: str = "start") -> str:
+    """Have an operation end after which an install goes on; answers the id of that."""
+    install = Install("a", "uuid", "http://tree/", after_install)
+    journal.begin(operation, asked(), Plan("install host a", (), install))
+    journal.end(operation, DONE)
+    (found,) = [row for row in journal.installs() if row["status"] == WAITING]
+    return str(found["id"])
+
+
+@pytest.mark.parametrize("after_install", ["start", "off"])
+def test_the_install_after_an_operation(journal: Journal, after_install: str) -> None:
+    """It is an operation of its own, which begins none when it ends."""
+    install = begin_install(journal, "one", after_install)
+    row = {"id": install, "host": "a", "domain": "uuid", "after_install": after_install}
+    assert journal.installs() == [{**row, "status": "waiting"}]
+    assert journal.unfinished() == []
+    shown = {"began": 1000.0, "location": "http://tree/", "error": None}
+    assert journal.install("uuid") == {**shown, "status": "waiting", "ended": None}
+    journal.end(install, DONE)
+    assert (journal.installs(), [row["id"] for row in journal.find()]) == ([], [install, "one"])
+    assert journal.install("uuid") == {**shown, "status": "done", "ended": 1000.0}
+
+
+def test_an_install_that_runs_is_a_start(journal: Journal) -> None:
+    """Its plan is then that of the start, which has no install."""
+    install = begin_install(journal, "one")
+    journal.set_plan(install, PLAN)
+    row = {"id": install, "host": "a", "domain": "uuid", "after_install": "start"}
+    assert journal.installs() == [{**row, "status": "running"}]
+
+
+@pytest.mark.parametrize("left_out", ["install", "after_install"])
+def test_an_install_of_an_earlier_version(journal: Journal, left_out: str) -> None:
+    """Neither its plan had an install, nor that of the create what comes after it."""
+    install = begin_install(journal, "one", "off")
+    plan = Plan("install host a", (), Install("a", "uuid", None)).to_json()
+    del (plan["install"] if left_out == "after_install" else plan)[left_out]
+    with journal._database.writing() as db:
+        db.execute("update operations set plan = ?", (json.dumps(plan),))
+    assert [(row["id"], row["after_install"]) for row in journal.installs()] == [(install, "start")]
+
+
+def test_an_install_before_the_end_of_another(journal: Journal) -> None:
+    """The installer that runs is the new one's."""
+    first = begin_install(journal, "one")
+    second = begin_install(journal, "two", "off")
+    assert [row["id"] for row in journal.installs()] == [second]
+    found = journal.get(first)
+    assert found is not None
+    assert (found["status"], found["ended"], found["error"]) == (
+        "failed",
+        1000.0,
+        {"detail": "the host was installed anew before its installer had ended"},
+    )
 
 
 def test_what_a_command_printed_is_bounded(journal: Journal) -> None:
@@ -329,7 +393,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     see_that_it_is_unusable(Journal(path).check, path, "unable to open database file")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(argv=st.lists(TEXT, min_size=1), stdin=st.none() | TEXT, said=TEXT)
 def test_any_argv_stdin_and_output(argv: list[str], stdin: str | None, said: str) -> None:
     journal = Journal(":memory:")

@@ -16,7 +16,7 @@ from agent.hypervisor.facts import HostFigures
 from agent.server import build
 from agent.tools.run import OUTCOMES, Runner
 
-from .four_changes import CASES
+from .changes import CASES
 from .recorded import Read, virsh
 from .web import ACTIVE, LIST, ODD, STATES, Agent
 

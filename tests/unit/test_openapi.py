@@ -10,13 +10,18 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from agent.config import Config
 from agent.http import problems
 from agent.http.contract.document import document
-from agent.http.contract.hosts import host_schema
+from agent.http.contract.hosts import (
+    BOOT_REQUEST,
+    MEDIA_REQUEST,
+    host_schema,
+    install_schema,
+)
 from agent.http.contract.names import HOST_NAME, NETWORK_NAME
 from agent.http.contract.networks import NETWORK
 from agent.http.contract.validator import Validator
 from agent.plans.power import VERBS
 
-from .contract import DOCUMENT
+from .contract import DOCUMENT, REST
 from .web import Agent
 
 OPERATIONS = [
@@ -33,8 +38,34 @@ def parameters(operation: dict[str, Any], where: str) -> dict[str, Any]:
     return {each["name"]: each["schema"] for each in operation["parameters"] if each["in"] == where}
 
 
-def test_it_is_valid() -> None:
-    assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+@pytest.mark.parametrize("document", [DOCUMENT, REST], ids=["by default", "rest_codes"])
+def test_it_is_valid(document: dict[str, Any]) -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def successes(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:
+    """The answers of an operation that are no errors: status and content."""
+    answers = document["paths"][path][method.lower()]["responses"]
+    return {code: found["content"] for code, found in answers.items() if code.startswith("2")}
+
+
+@each_operation
+def test_the_codes_that_later_clients_want(
+    method: str, path: str, operation: dict[str, Any]
+) -> None:
+    """Besides the 200 of a dry run; nothing else of an operation is another."""
+    by_default = successes(DOCUMENT, method, path)
+    more: dict[str, Any] = {}
+    if method == "POST":
+        more = {"201": by_default["200"]}
+    elif method == "DELETE" or path in {f"/hosts/{{name}}/{verb}" for verb in VERBS}:
+        more = {"204": {}}
+    assert successes(REST, method, path) == {**by_default, **more}
+    of_rest = {**REST["paths"][path][method.lower()]}
+    codes = {
+        code: found for code, found in of_rest["responses"].items() if code not in ("201", "204")
+    }
+    assert {**of_rest, "responses": codes} == operation
 
 
 def test_it_has_every_route_and_no_other(agent: Agent) -> None:
@@ -50,6 +81,9 @@ def test_bodies_are_what_requests_are_validated_with() -> None:
     held = DOCUMENT["components"]["schemas"]
     assert held["HostRequest"] is host_schema(Config())
     assert held["NetworkRequest"] is NETWORK
+    assert held["BootRequest"] is BOOT_REQUEST
+    assert held["MediaRequest"] is MEDIA_REQUEST
+    assert held["InstallRequest"] == install_schema(Config())
     config = Config(host_memory=512)
     assert document(config)["components"]["schemas"]["HostRequest"] is host_schema(config)
 
@@ -60,6 +94,7 @@ def test_new_names_are_what_requests_are_validated_with() -> None:
     }
     assert found["createHost"]["name"] is HOST_NAME
     assert found["createNetwork"]["network"] is NETWORK_NAME
+    assert found["createSnapshot"]["snapshot"] is NETWORK_NAME
     assert found["createHostNetwork"]["network"] is NETWORK_NAME
 
 

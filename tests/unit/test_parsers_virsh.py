@@ -176,6 +176,11 @@ def test_a_volume_is_told_from_its_path(row: str, name: str) -> None:
     assert read.volumes(f" Name   Path\n-----\n{row}\n\n") == [name]
 
 
+def test_a_volume_that_has_gone_while_they_were_listed_is_left_out() -> None:
+    text = " Name   Path\n-----\n a      /pool/a\n b      unknown\n unknown   /pool/unknown\n\n"
+    assert read.volumes(text) == ["a", "unknown"]
+
+
 def test_memory_of_the_hypervisor() -> None:
     assert read.memory_mib("total  :   24684092 KiB\nfree   :   23346072 KiB\n") == 24105
     total = virsh("nodememstats").split()[2]

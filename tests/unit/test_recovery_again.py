@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -47,6 +48,35 @@ def fails_until(world: World, line: str) -> threading.Event:
     answers = {True: (0, ""), False: (1, "error: no")}
     world.commands.answers[tuple(line.split())] = lambda: answers[works.is_set()]
     return works
+
+
+@pytest.mark.parametrize(
+    ("body", "held"),
+    [
+        ({"networks": ["v10", {"network": "v20", "mac": "02:00:00:00:00:01"}, "v10"]}, True),
+        ({"networks": [{"network": "v10"}, {"network": "v20"}]}, True),
+        # Of a change that is about a host that is there.
+        ({"location": "http://a/"}, False),
+        (None, False),
+    ],
+)
+def test_the_networks_of_a_new_host_stay_until_it_is_settled(
+    world: World, body: object, held: bool
+) -> None:
+    """Other hosts may use them meanwhile."""
+    world.journal.begin("one", replace(asked(), body=body), CREATE)
+    number = world.journal.begin_step("one", 0, CREATE.steps[0].command, undo=False)
+    world.journal.end_step("one", number, GOOD)
+    works = fails_until(world, "undo one")
+    world.recovery.start()
+    for name in ("v10", "v20"):
+        assert world.holder(Claim("network", name, shared=True)) is None
+        assert world.holder(Claim("network", name)) == ("one" if held else None)
+    assert world.holder() == "one"
+    works.set()
+    wait_until_settled(world)
+    holders = [world.holder(claim) for claim in (HOST, Claim("network", "v10"))]
+    assert holders == [None, None]
 
 
 def hands_over(world: World, error: type[Exception]) -> None:

@@ -35,17 +35,28 @@ NOTHING = "the settings were read again: none of those in force changed"
 
 def test_what_may_change_is_taken_over(caplog: pytest.LogCaptureFixture) -> None:
     scene = Scene(virsh_seconds=5.0)
-    scene.file = Config(virsh_seconds=7.0, log_level="debug")
+    scene.file = Config(
+        virsh_seconds=7.0, media_seconds=9.0, snapshot_seconds=8.0, log_level="debug"
+    )
     scene.reloader.reload()
     assert scene.applied == [scene.file]
-    told = "the settings were read again: virsh_seconds is 7.0; log_level is 'debug'"
-    assert caplog.messages == [told]
+    assert caplog.messages == [
+        "the settings were read again: virsh_seconds is 7.0; media_seconds is 9.0;"
+        " snapshot_seconds is 8.0; log_level is 'debug'"
+    ]
 
 
 def test_what_may_not_change_is_named_until_it_is_as_it_was(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scene = Scene()
+    scene.file = Config(
+        pool="other", listen="127.0.0.1:1", rest_codes=True, media_gb=1, after_install="off"
+    )
+    scene.reloader.reload()
+    later = "changed, but not before a restart: listen, pool, after_install, rest_codes, media_gb"
+    assert (scene.applied, caplog.messages) == ([], [NOTHING, later])
+    caplog.clear()
     scene.file = Config(pool="other", listen="127.0.0.1:1", stop_seconds=5.0)
     scene.reloader.reload()
     scene.reloader.reload()

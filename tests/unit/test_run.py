@@ -133,11 +133,21 @@ def test_the_limit_of_a_tool_is_its_own(fp: FakeProcess, monkeypatch: pytest.Mon
         return communicate(process, stdin, limit)
 
     monkeypatch.setattr(processes, "communicate", timed)
-    runner = Runner({"virsh": 1.0, "": 2.0})
-    for tool in ("virsh", "ovs-vsctl"):
-        fp.register([tool])
-        runner.run((tool,))
-    assert limits == [1.0, 2.0]
+    runner = Runner({"virsh": 1.0, "virsh vol-upload": 3.0, "prlimit curl": 4.0, "": 2.0})
+    for line in (
+        "virsh",
+        "ovs-vsctl",
+        "virsh --connect=qemu:///system vol-upload --vol=a",
+        "virsh vol-upload",
+        "virsh --connect=qemu:///system vol-delete --vol=vol-upload",
+        # What it does is told by its first words alone.
+        "virsh --connect=qemu:///system metadata vol-upload",
+        "prlimit --fsize=1 curl -q",
+        "curl -q",
+    ):
+        fp.register(line.split())
+        runner.run(line.split())
+    assert limits == [1.0, 2.0, 3.0, 3.0, 1.0, 1.0, 4.0, 2.0]
 
 
 def test_how_a_process_is_started(fp: FakeProcess) -> None:

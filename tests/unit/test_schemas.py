@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from agent.config import Config
 from agent.errors import InvalidRequest
 from agent.http.contract import names
-from agent.http.contract.hosts import host_request, host_schema
+from agent.http.contract.hosts import (
+    boot_request,
+    host_request,
+    host_schema,
+    install_request,
+    install_schema,
+    media_request,
+)
 from agent.http.contract.networks import network_request
+from agent.http.contract.snapshots import see_name
 from agent.http.contract.validator import Validator
 from agent.hypervisor.facts import NewHostFacts
 from agent.plans import hosts as host_plans
@@ -164,9 +172,249 @@ def test_a_host_that_is_refused(body: Any, errors: dict[str, str]) -> None:
     assert refused(host_request, "ns.example.com", body) == errors
 
 
+def host_with(*networks: Any) -> dict[str, Any]:
+    return {**HOST, "networks": list(networks)}
+
+
 NOT_ENCODED = "it has characters that a URL must have percent-encoded"
 NOT_A_URL_OF_THEM = "it is not a http, https or ftp URL"
 NO_HOST = "it is a URL without a usable host"
+NO_MAC = "it is no unicast MAC such as 02:00:00:00:00:01, or is one that begins with fe"
+CARD_FIELDS = "there is no such field; the fields are network, mac"
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (host_with({}), {"networks[0].network": "is required"}),
+        (host_with("a", {"mac": "02:00:00:00:00:01"}), {"networks[1].network": "is required"}),
+        (host_with({"network": 1}), {"networks[0].network": "1 is not of type 'string'"}),
+        (host_with({"network": "a", "vlan": 1}), {"networks[0].vlan": CARD_FIELDS}),
+        *(
+            (host_with({"network": "a", "mac": mac}), {"networks[0].mac": NO_MAC})
+            for mac in (
+                *("", "02:00:00:00:00", "02:00:00:00:00:01:02", "02-00-00-00-00-01", "x"),
+                *("020000000001", "02:00:00:00:00:0g", "02:00:00:00:00:01\n", "2:0:0:0:0:1"),
+                # A group's, nobody's, and libvirt's own.
+                *("01:00:00:00:00:01", "33:33:00:00:00:01", "ff:ff:ff:ff:ff:ff"),
+                *("00:00:00:00:00:00", "fe:00:00:00:00:01", "FE:00:00:00:00:01"),
+            )
+        ),
+        (host_with({"network": "a", "mac": None}), {"networks[0].mac": NO_MAC}),
+        (
+            host_with(
+                {"network": "a", "mac": "02:00:00:00:00:0a"},
+                "a",
+                {"network": "b", "mac": "02:00:00:00:00:0A"},
+            ),
+            {"networks[2].mac": "another card has 02:00:00:00:00:0a, too"},
+        ),
+        ({**HOST, "boot": []}, {"boot": "[] should be non-empty"}),
+        ({**HOST, "boot": "disk"}, {"boot": "'disk' is not of type 'array'"}),
+        (
+            {**HOST, "boot": ["disk", "hd"]},
+            {"boot[1]": "'hd' is not one of ['disk', 'network', 'cdrom']"},
+        ),
+        ({**HOST, "boot": ["disk", "disk"]}, {"boot": "['disk', 'disk'] has non-unique elements"}),
+        ({**HOST, "start": "no"}, {"start": "'no' is not of type 'boolean'"}),
+        *(
+            (
+                {**INSTALL, "start": start},
+                {"start": "does not go with install, which starts the host"},
+            )
+            for start in (True, False)
+        ),
+        ({**HOST, "after_install": "off"}, {"after_install": 'goes with "install": true only'}),
+        (
+            {**INSTALL, "after_install": "stop"},
+            {"after_install": "'stop' is not one of ['start', 'off']"},
+        ),
+    ],
+)
+def test_a_machine_that_is_refused(body: Any, errors: dict[str, str]) -> None:
+    assert refused(host_request, "ns.example.com", body) == errors
+
+
+@pytest.mark.parametrize(
+    ("card", "read"),
+    [
+        ("a", Card("a")),
+        ({"network": "a"}, Card("a")),
+        ({"network": "a", "mac": "52:54:00:AB:cd:EF"}, Card("a", "52:54:00:ab:cd:ef")),
+        ({"network": "a", "mac": "00:00:00:00:00:01"}, Card("a", "00:00:00:00:00:01")),
+        ({"network": "a", "mac": "fc:ff:ff:ff:ff:ff"}, Card("a", "fc:ff:ff:ff:ff:ff")),
+    ],
+)
+def test_a_card(card: Any, read: Card) -> None:
+    assert host_request("ns", host_with(card)).networks == (read,)
+
+
+def test_a_host_that_is_not_started() -> None:
+    request = host_request("ns", {**HOST, "start": False, "boot": ["network"]})
+    expected = HostRequest("ns", 512, (8,), (Card("vlan:10"),), boot=("network",), start=False)
+    assert request == expected
+    assert host_request("ns", {**HOST, "start": True, "install": False}).start
+
+
+TREE = "http://mirror.example.com/debian"
+INSTALL_FIELDS = (
+    "there is no such field; the fields are location, cmdline, console, after_install, cdrom"
+)
+WITH_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
+NOT_BOTH = "does not go with a location: one or the other is booted"
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        ({}, InstallRequest()),
+        ({"cdrom": True}, InstallRequest(cdrom=True)),
+        ({"cdrom": False}, InstallRequest()),
+        ({"after_install": "off"}, InstallRequest(after_install="off")),
+        ({"cdrom": True, "after_install": "start"}, InstallRequest(None, "", False, True, "start")),
+        ({"location": "HTTP://A/b"}, InstallRequest("http://A/b")),
+        (
+            {"location": TREE, "cmdline": "a=b", "console": True, "cdrom": False},
+            InstallRequest(TREE, "a=b", True),
+        ),
+        ({"location": TREE, "console": False}, InstallRequest(TREE)),
+    ],
+)
+def test_another_install(body: Any, read: InstallRequest) -> None:
+    assert install_request(body) == read
+
+
+def refused_body(read: Any, body: Any) -> dict[str, str]:
+    """The fields of a body that are refused, and why."""
+    return refused(lambda name, given: read(given), "", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (None, {"body": "None is not of type 'object'"}),
+        ([], {"body": "[] is not of type 'object'"}),
+        ("cdrom", {"body": "'cdrom' is not of type 'object'"}),
+        ({"install": True}, {"install": INSTALL_FIELDS}),
+        ({"memory": 1, "boot": []}, dict.fromkeys(("boot", "memory"), INSTALL_FIELDS)),
+        ({"cdrom": 1}, {"cdrom": "1 is not of type 'boolean'"}),
+        ({"location": TREE, "cdrom": True}, {"cdrom": NOT_BOTH}),
+        ({"cmdline": "a"}, {"cmdline": WITH_LOCATION}),
+        ({"cdrom": True, "cmdline": "a"}, {"cmdline": WITH_LOCATION}),
+        (
+            {"cmdline": "a", "console": True},
+            {"cmdline": WITH_LOCATION, "console": WITH_LOCATION},
+        ),
+        ({"location": None}, {"location": "None is not of type 'string'"}),
+        ({"location": "file:///a"}, {"location": NOT_A_URL_OF_THEM}),
+        (
+            {"location": TREE, "cmdline": " a", "console": 1, "after_install": "stop"},
+            {
+                "cmdline": "it begins or ends with a space, which would be lost",
+                "console": "1 is not of type 'boolean'",
+                "after_install": "'stop' is not one of ['start', 'off']",
+            },
+        ),
+    ],
+)
+def test_another_install_that_is_refused(body: Any, errors: dict[str, str]) -> None:
+    assert refused_body(install_request, body) == errors
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "location": st.sampled_from(["http://a/", "ftp://a/", None, "a"]),
+            "cmdline": st.sampled_from(["a", "", None]),
+            "console": st.booleans(),
+            "cdrom": st.booleans() | st.none(),
+            "after_install": st.sampled_from(["start", "off", "stop"]),
+        },
+    )
+)
+def test_an_install_is_taken_when_it_fits_its_schema(body: dict[str, Any]) -> None:
+    assert (refused_body(install_request, body) == {}) == fits(install_schema(CONFIG), body)
+
+
+@pytest.mark.parametrize(
+    "order", [["disk"], ["cdrom", "network", "disk"], ["network", "cdrom"]], ids=str
+)
+def test_a_boot_order(order: list[str]) -> None:
+    assert boot_request({"boot": order}) == tuple(order)
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (None, {"body": "None is not of type 'object'"}),
+        (["disk"], {"body": "['disk'] is not of type 'object'"}),
+        ({}, {"boot": "is required"}),
+        ({"boot": None}, {"boot": "None is not of type 'array'"}),
+        ({"boot": []}, {"boot": "[] should be non-empty"}),
+        ({"boot": ["disk", "disk"]}, {"boot": "['disk', 'disk'] has non-unique elements"}),
+        ({"boot": [1]}, {"boot[0]": "1 is not one of ['disk', 'network', 'cdrom']"}),
+        (
+            {"boot": ["hd,menu=on"], "start": True},
+            {
+                "boot[0]": "'hd,menu=on' is not one of ['disk', 'network', 'cdrom']",
+                "start": "there is no such field; the fields are boot",
+            },
+        ),
+    ],
+)
+def test_a_boot_order_that_is_refused(body: Any, errors: dict[str, str]) -> None:
+    assert refused_body(boot_request, body) == errors
+
+
+@pytest.mark.parametrize(
+    ("image", "read"),
+    [
+        ("http://deb.example.com/a.iso", "http://deb.example.com/a.iso"),
+        ("HTTPS://User:Word@[2001:db8::1]:80/A?b=1&c=<2>#d", None),
+        ("http://a", "http://a"),
+    ],
+)
+def test_an_image(image: str, read: str | None) -> None:
+    expected = read or "https" + image.removeprefix("HTTPS")
+    assert media_request({"image": image}) == expected
+
+
+NOT_AN_IMAGE = "it is not a http or https URL"
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (None, {"body": "None is not of type 'object'"}),
+        ("http://a/", {"body": "'http://a/' is not of type 'object'"}),
+        ({}, {"image": "is required"}),
+        ({"image": None}, {"image": "None is not of type 'string'"}),
+        ({"image": ["http://a/"]}, {"image": "['http://a/'] is not of type 'string'"}),
+        (
+            {"image": "http://a/", "size": 1},
+            {"size": "there is no such field; the fields are image"},
+        ),
+        *(({"image": url}, {"image": NOT_ENCODED}) for url in ("", "http://a/b c", "http://a/\n")),
+        *(
+            ({"image": url}, {"image": NOT_AN_IMAGE})
+            for url in ("ftp://a/b.iso", "file:///etc/passwd", "/srv/a.iso", "-o", "a.iso")
+        ),
+        ({"image": "http:///a.iso"}, {"image": NO_HOST}),
+        ({"image": "http://a:0/"}, {"image": NO_HOST}),
+        (
+            {"image": f"http://a/{'b' * 2048}"},
+            {"image": f"'http://a/{'b' * 190}..."},
+        ),
+    ],
+)
+def test_an_image_that_is_refused(body: Any, errors: dict[str, str]) -> None:
+    assert refused_body(media_request, body) == errors
+
+
+@pytest.mark.parametrize("name", ["clean", "before:2026", "_", "a.b-c", "1a", "x" * 247])
+def test_a_name_of_a_snapshot(name: str) -> None:
+    see_name(name)
 
 
 @pytest.mark.parametrize(
@@ -307,6 +555,16 @@ def test_a_name_that_no_host_can_have(name: str, why: str) -> None:
 )
 def test_a_name_that_no_network_can_have(name: str, why: str) -> None:
     assert refused(network_request, name, NETWORK) == {"name": why}
+
+
+@pytest.mark.parametrize(
+    "name", ["-a", "--children", ".a", "", "a b", "a\n", "a/b", "ż", "a" * 248]
+)
+def test_a_name_that_no_snapshot_can_have(name: str) -> None:
+    """They are those that no network can have."""
+    told = refused_body(see_name, name)
+    assert list(told) == ["snapshot"]
+    assert told["snapshot"] == refused(network_request, name, NETWORK)["name"]
 
 
 @pytest.mark.parametrize("name", ["a", "ns.example.com", "1a", "0.0", "A-1", "x" * 63])

@@ -40,7 +40,7 @@ def noted(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(argv=st.lists(TEXT, max_size=5), stdin=st.none() | TEXT)
 def test_any_argv_and_stdin_survive(argv: list[str], stdin: str | None) -> None:
     """What the script runs gets exactly the words and the text of the plan."""
@@ -52,7 +52,7 @@ def test_any_argv_and_stdin_survive(argv: list[str], stdin: str | None) -> None:
     assert Command.from_json(json.loads(json.dumps(command.to_json()))) == command
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(does=TEXT, comment=TEXT)
 def test_no_comment_breaks_out(does: str, comment: str) -> None:
     step = Step(does, Command(("echo", "ran")))
@@ -147,6 +147,61 @@ def test_only_a_tolerated_failure_goes_on(
     plan = Plan("try", (Step("one", tolerant), Step("two", note(file, "do 2"))))
     done = run(script(plan))
     assert (done.returncode, done.stderr, noted(file)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "outcome"),
+    [
+        ("shut off\n\n", "shut off", (0, "", ["do 1", "do 3"])),
+        ("", "", (0, "", ["do 1", "do 3"])),
+        ("a\nit's $b\n", "a\nit's $b", (0, "", ["do 1", "do 3"])),
+        ("running\n", "shut off", (1, "it printed 'running', not 'shut off'\n", ["do 1"])),
+        ("", "shut off", (1, "it printed '', not 'shut off'\n", ["do 1"])),
+        ("new\n", "", (1, "it printed 'new', not ''\n", ["do 1"])),
+    ],
+)
+def test_a_command_has_to_print_what_is_expected(
+    tmp_path: Path, said: str, expected: str, outcome: tuple[int, str, list[str]]
+) -> None:
+    """With anything else it has failed, and no step after it is run or taken back."""
+    file = tmp_path / "notes"
+    plan = Plan(
+        "try",
+        (
+            Step("one", note(file, "do 1")),
+            Step("two", Command(("printf", "%s", said), expects=expected)),
+            Step("three", note(file, "do 3"), (note(file, "undo 3"),)),
+        ),
+    )
+    exit_code, stderr, notes = outcome
+    if exit_code != 0:
+        stderr += "failed in step 2; taking back what was made\n"
+    done = run(script(plan))
+    assert (done.returncode, done.stderr, noted(file)) == (exit_code, stderr, notes)
+
+
+def test_a_command_that_fails_is_not_asked_what_it_printed(tmp_path: Path) -> None:
+    """Its own exit code and message are the script's, and what was made is taken back."""
+    file = tmp_path / "notes"
+    failing = Command(("sh", "-c", "echo fine; echo no >&2; exit 7"), expects="fine")
+    plan = Plan(
+        "try", (Step("one", note(file, "do 1"), (note(file, "undo 1"),)), Step("2", failing))
+    )
+    done = run(script(plan))
+    assert (done.returncode, done.stdout, done.stderr, noted(file)) == (
+        7,
+        "",
+        "no\nfailed in step 2; taking back what was made\n",
+        ["do 1", "undo 1"],
+    )
+
+
+def test_what_is_expected_in_a_script() -> None:
+    plan = Plan("a", (Step("see", Command(("virsh", "domstate", "b"), expects="shut off")),))
+    text = script(plan)
+    assert text.endswith("# 1 of 1: see\nexpect 'shut off' virsh domstate b\n")
+    assert "\nexpect() {\n" in text
+    assert "expect" not in script(Plan("a", (Step("see", Command(("virsh",))),)))
 
 
 def test_stdin_reaches_commands_that_tolerate_and_undo() -> None:

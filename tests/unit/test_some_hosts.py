@@ -13,8 +13,8 @@ from agent.compute.overview import Overview
 from agent.config import Config
 from agent.operations.operation import DONE
 
+from .changes import BODY, HOST, expect_facts
 from .fake_runner import DELETE, asked
-from .four_changes import BODY, HOST, expect_facts
 from .recorded import Read, recorded, virsh
 from .test_access_control import METHODS, bearer, every_path
 from .test_http_networks import expect_networks

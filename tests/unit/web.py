@@ -96,12 +96,13 @@ class Agent:
         add_redfish(app, hosts, changes, places, config)
         add_sessions(app, access)
         self.app = app
+        self._rest_codes = config.rest_codes
         self._client = falcon.testing.TestClient(app)
 
     def __call__(self, method: str, path: str, **more: Any) -> falcon.testing.Result:
         """Make a request, and see that the answer is one that the OpenAPI document has."""
         answer = self._client.simulate_request(method, path, **{"host": "localhost", **more})
-        see_that_it_conforms(method, path, answer)
+        see_that_it_conforms(method, path, answer, rest_codes=self._rest_codes)
         return answer
 
     def routes(self) -> set[tuple[str, str]]:
@@ -192,6 +193,7 @@ NETWORKS = tuple(
     )
 )
 POOL_XML = Read("pool-dumpxml fixture-pool", virsh("pool-dumpxml"))
+POOL_INFO = Read("pool-info --bytes fixture-pool", virsh("pool-info"))
 MEMORY = Read("nodememstats", virsh("nodememstats"))
 LIST_BR = ("ovs-vsctl", "--timeout=10", "list-br")
 INTERFACES = (

@@ -385,7 +385,7 @@ METHODS = [
     change(
         "PUT /hosts/{name}/media",
         "insertHostMedia",
-        "Put an image into a host's drive, a read-only USB CD-ROM, running or not.",
+        "Put an image into a host's drive, a read-only SCSI CD-ROM, running or not.",
         "Host",
         HOST_IN_PATH,
         description="The agent fetches it into its pool; `phase` of the operation says how far it"

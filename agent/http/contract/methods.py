@@ -107,14 +107,15 @@ def change(
     shown: str,
     *asked: Json,
     further: Json | None = None,
+    part: bool = False,
     **more: Any,
 ) -> Method:
     """A method that changes something, or with a dry run only shows its plan.
 
     route: the method and the path; a POST makes what does not exist yet. id_: OpenAPI's
     operationId. shown: the name of the schema of its result. asked: the
-    parameters of the path. further: links from its result. more: what else the
-    operation has.
+    parameters of the path. further: links from its result. part: a POST makes a part of what
+    has to exist. more: what else the operation has.
     """
     done = {JSON: {"schema": {"anyOf": [ref(shown), ref("Plan"), ref("Done")]}}, **TEXT_OF_SCRIPT}
     answers = {
@@ -130,7 +131,7 @@ def change(
             *("X-Operation-ID", "Location", "Preference-Applied"),
             links=_TO_OPERATION,
         ),
-        **_errors(_CHANGE if route.startswith("POST ") else (*_CHANGE, 404)),
+        **_errors(_CHANGE if route.startswith("POST ") and not part else (*_CHANGE, 404)),
     }
     asked = (*asked, DRY_RUN, _PREFER)
     return _method(

@@ -11,7 +11,11 @@ SCHEMAS: Json = {
     "Snapshot": record(
         {
             "name": text(),
-            "state": enum(STATES, "the host's at its time, as virsh prints it"),
+            "state": enum(
+                (*STATES, "disk-snapshot"),
+                "the host's at its time, as virsh prints it; disk-snapshot where only its disks"
+                " were kept, outside of themselves",
+            ),
             "created": time(),
         }
     ),
@@ -37,6 +41,7 @@ METHODS = [
         "Snapshot",
         HOST_IN_PATH,
         in_path("snapshot", "the new snapshot's name", schema=NETWORK_NAME, example="clean"),
+        part=True,
         description="Its disks must be qcow2 volumes that were made for it, and its drive empty.",
     ),
     change(

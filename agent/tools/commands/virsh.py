@@ -18,7 +18,8 @@ NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
 DOMAIN_ON = "Domain is already active"
 NO_SCREEN = "no screens to take screenshot from"
-NO_DISK = "No disk found whose source path or target is"
+# Of a domain with other disks, and of one without any.
+NO_DISK = ("No disk found whose source path or target is", "Failed to get disk information")
 NO_SNAPSHOT = "Domain snapshot not found"
 NETWORK_OFF = "is not active"
 NETWORK_ON = "network is already active"
@@ -143,15 +144,11 @@ class Virsh:
         """Fill a volume with a file, as large as that is."""
         return self._command("vol-upload", f"--pool={pool}", f"--vol={vol}", f"--file={file}")
 
-    def attach_cdrom(self, domain: str, image: str, target: str) -> Command:
-        """Put an image into a new read-only drive, at once where the domain runs, and for good.
-
-        On USB: SATA has no hot plug. target: the drive's, such as sdc.
-        """
+    def attach_device(self, domain: str, xml: str) -> Command:
+        """Give a domain a device, at once where the domain runs, and for good."""
         return self._command(
-            *("attach-disk", f"--domain={domain}", f"--source={image}", f"--target={target}"),
-            *("--type=cdrom", "--targetbus=usb", "--mode=readonly", "--subdriver=raw"),
-            "--persistent",
+            *("attach-device", f"--domain={domain}", "--file=/dev/stdin", "--persistent"),
+            stdin=xml,
         )
 
     def detach_disk(self, domain: str, target: str) -> Command:
@@ -161,7 +158,7 @@ class Virsh:
         """
         return self._command(
             *("detach-disk", f"--domain={domain}", f"--target={target}", "--persistent"),
-            tolerates=(NO_DISK, *NO_DOMAIN),
+            tolerates=(*NO_DISK, *NO_DOMAIN),
         )
 
     def note_media(self, domain: str, url: str) -> Command:

@@ -136,8 +136,8 @@ class Network:
 class Snapshot:
     """A snapshot of a domain, and the domain's definition at its time.
 
-    state: the domain's, in virsh's words. created: in seconds since 1970. external: it is not in
-    the domain's own disks alone.
+    state: the domain's, in virsh's words, or "disk-snapshot" for one of disks alone, which does not
+    say. created: in seconds since 1970. external: it is not in the domain's own disks alone.
     """
 
     name: str
@@ -162,11 +162,20 @@ def snapshot(text: str) -> Snapshot:
     state = _text(root, "state")
     return Snapshot(
         name=_text(root, "name"),
-        state={"shutoff": "shut off"}.get(state, state),
+        state=_STATES.get(state, state),
         created=_integer(root, "creationTime"),
         external=any(part.get("snapshot") == "external" for part in parts),
         domain=_domain(kept),
     )
+
+
+# What libvirt calls states in XML, where virsh prints other words.
+_STATES = {
+    "nostate": "no state",
+    "blocked": "idle",
+    "shutdown": "in shutdown",
+    "shutoff": "shut off",
+}
 
 
 def macs(text: str) -> frozenset[str]:

@@ -223,12 +223,15 @@ def memory_mib(text: str) -> int:
 def volumes(text: str) -> list[str]:
     """`vol-list`: the volumes' names. The table gives each its path, which ends in the name.
 
-    Raises InvalidOutput for a row in which it does not: no pool of files.
+    One that has gone while they were listed has the path "unknown", and is left out. Raises
+    InvalidOutput for a row in which it does not: no pool of files.
     """
     rows = _lines(text)[2:]
     found = []
     for row in rows:
         match = re.fullmatch(r" (?P<name>[^/]+) +/(.*/)?(?P=name)", row)
+        if not match and re.fullmatch(r" [^/]+ +unknown", row):
+            continue
         if not match:
             raise InvalidOutput("virsh vol-list", row, "not a volume and its path")
         found.append(match["name"])
