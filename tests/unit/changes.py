@@ -398,8 +398,20 @@ _METADATA = ("metadata", f"--domain={uuid(1)}", "--uri=urn:staging-agent:media")
 _FORGET_MEDIA = _virsh(*_METADATA, "--remove", "--config", tolerates=NO_DOMAIN)
 _DETACH = _virsh(
     *("detach-disk", f"--domain={uuid(1)}", f"--target={POOL}/{MEDIA}", "--persistent"),
-    tolerates=("No disk found whose source path or target is", *NO_DOMAIN),
+    tolerates=(
+        "No disk found whose source path or target is",
+        "Failed to get disk information",
+        *NO_DOMAIN,
+    ),
 )
+DRIVE = f"""<disk type="file" device="cdrom">
+  <driver name="qemu" type="raw" />
+  <source file="{POOL}/{MEDIA}" />
+  <target dev="sdc" bus="scsi" />
+  <readonly />
+  <address type="drive" controller="0" bus="0" target="2" unit="0" />
+</disk>
+"""
 
 
 def expect_insert(agent: Agent, shown: tuple[Read, ...]) -> None:
@@ -445,9 +457,9 @@ INSERT_MEDIA = Case(
             Step(
                 f"put the volume into a drive of domain {HOST}",
                 _virsh(
-                    *("attach-disk", f"--domain={uuid(1)}", f"--source={POOL}/{MEDIA}"),
-                    *("--target=sdc", "--type=cdrom", "--targetbus=usb", "--mode=readonly"),
-                    *("--subdriver=raw", "--persistent"),
+                    *("attach-device", f"--domain={uuid(1)}", "--file=/dev/stdin"),
+                    "--persistent",
+                    stdin=DRIVE,
                 ),
                 (_DETACH,),
             ),
@@ -464,8 +476,8 @@ EJECT_MEDIA = Case(
         f"take media out of host {HOST}",
         (
             Step(f"take the drive out of domain {HOST}", _DETACH),
-            Step("forget where it is from", _FORGET_MEDIA),
             Step(f"delete volume {MEDIA}", _delete_volume(MEDIA)),
+            Step("forget where it is from", _FORGET_MEDIA),
         ),
     ),
 )

@@ -315,7 +315,7 @@ def test_a_failure_that_is_not_recorded(
         (tolerated.NO_DOMAIN[0], "dumpxml-gone"),
         (tolerated.NO_DOMAIN[0], "domstats-block-gone"),
         (tolerated.NO_VOLUME, "vol-delete-gone"),
-        (tolerated.NO_DISK, "detach-disk-gone"),
+        (tolerated.NO_DISK[0], "detach-disk-gone"),
         (tolerated.NO_DOMAIN[0], "detach-disk-no-domain"),
         (tolerated.NO_DOMAIN[0], "metadata-no-domain"),
         (tolerated.NO_SNAPSHOT, "snapshot-dumpxml-gone"),
