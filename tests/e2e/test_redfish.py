@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ from . import libvirtd, stack
 from .daemon import Agent, serving
 from .libvirtd import Libvirt
 from .stack import V10, V20, own, virsh
+from .test_access import agent_token, bearer
 from .test_power import HALT, HEEDS_BUTTON, _disk, _put_on_disk
 from .test_replay import _run, _script
 
 NAME = own("bmc")
 BODY = {"memory": 64, "disks": [1, 2], "networks": [V10, V20], "start": False}
 GIB = 1 << 30
+# Where no tokens are wanted every client is let in, whatever it gives.
+ANY = "any"
 PROFILE = Path(__file__).parent.parent / "fixtures/OpenStackIronicProfile.v1_2_0.json"
 # A disc that says "booted", waits for a byte on the serial port, and resets the machine by itself.
 DISC = _disk(
@@ -68,9 +71,15 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def _system(agent: Agent, host: dict[str, Any]) -> Any:
+def _root(agent: Agent, token: str = ANY) -> Any:
+    """The service, as sushy has it, which begins a session for the token."""
+    url = f"http://{agent.address}/redfish/v1"
+    return sushy.Sushy(url, username="anybody", password=token)
+
+
+def _system(agent: Agent, host: dict[str, Any], token: str = ANY) -> Any:
     """The host's system, as sushy has it."""
-    root = sushy.Sushy(f"http://{agent.address}/redfish/v1")
+    root = _root(agent, token)
     path = f"/redfish/v1/Systems/{host['id']}"
     assert path in root.get_system_collection().members_identities
     return root.get_system(path)
@@ -143,6 +152,28 @@ def test_what_a_client_finds(agent: Agent) -> None:
         (drive,) = above.virtual_media.get_members()
         assert (drive.identity, drive.inserted, drive.image) == ("Cd", False, None)
         assert drive.media_types == [sushy.VirtualMediaType.CD, sushy.VirtualMediaType.DVD]
+
+
+def test_a_session(start_agent: Callable[..., Agent], tmp_path: Path) -> None:
+    """Of a client that has a token for one host: it is the only one that it finds."""
+    agent = start_agent(tokens_file=str(tmp_path / "tokens"))
+    full = agent_token(agent.config, "add", "ci")
+    token = agent_token(agent.config, "add", "team", "--host", NAME)
+    for name in (NAME, own("other")):
+        assert agent.request("POST", f"/hosts/{name}", BODY, bearer(full)).status == 200
+    root = _root(agent, token)
+    (session,) = root.get_session_service().sessions.get_members()
+    assert session.username == "anybody"
+    (system,) = root.get_system_collection().get_members()
+    assert (system.name, len(root.get_manager_collection().get_members())) == (NAME, 1)
+    system.reset_system(ResetType.ON)
+    assert stack.state(NAME) == "running"
+    (reset,) = agent.request("GET", f"/operations?host={NAME}&limit=1", None, bearer(full)).body
+    made = agent.request("GET", f"/operations/{reset['id']}", None, bearer(full)).body
+    assert made["request"]["client"] == "team@127.0.0.1"
+    session.delete()
+    with pytest.raises(sushy.exceptions.AccessError):
+        _root(agent, f"{token}x").get_system_collection()
 
 
 def test_a_host_that_was_made_by_hand(agent: Agent) -> None:
@@ -317,7 +348,7 @@ def test_the_scripts_do_the_same(
 
 def test_only_an_id_is_an_identity(agent: Agent, host: dict[str, Any]) -> None:
     """virsh would take a name, a number, and other spellings of the id for the host as well."""
-    root = sushy.Sushy(f"http://{agent.address}/redfish/v1")
+    root = _root(agent)
     virsh("start", NAME)
     for id_ in (NAME, virsh("domid", NAME).strip(), host["id"].replace("-", ""), host["id"][:8]):
         with pytest.raises(sushy.exceptions.ResourceNotFoundError) as caught:
