@@ -1,12 +1,9 @@
 """The BMC of every host, driven by the clients that drive physical machines' as they are."""
 
-import functools
-import http.server
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +11,13 @@ import pytest
 import sushy
 from sushy import BootSource, BootSourceOverrideEnabled, BootSourceOverrideMode, ResetType
 
-from . import libvirtd, stack
+from . import boot, libvirtd, stack
 from .daemon import Agent, serving
+from .images import Images
 from .libvirtd import Libvirt
 from .stack import V10, V20, own, virsh
 from .test_access import agent_token, bearer
-from .test_power import HALT, HEEDS_BUTTON, _disk, _put_on_disk
+from .test_power import HEEDS_BUTTON
 from .test_replay import _run, _script
 
 NAME = own("bmc")
@@ -28,13 +26,10 @@ GIB = 1 << 30
 # Where no tokens are wanted every client is let in, whatever it gives.
 ANY = "any"
 PROFILE = Path(__file__).parent.parent / "fixtures/OpenStackIronicProfile.v1_2_0.json"
-# A disc that says "booted", waits for a byte on the serial port, and resets the machine by itself.
-DISC = _disk(
+# A disc that says so, waits for a byte on the serial port, and resets the machine by itself.
+DISC = boot.disc(
     # mov dx, 0x3fd; poll: in al, dx; test al, 1; jz poll
-    *(0xBA, 0xFD, 0x03, 0xEC, 0xA8, 0x01, 0x74, 0xFB),
-    # mov dx, 0xcf9; mov al, 6; out dx, al
-    *(0xBA, 0xF9, 0x0C, 0xB0, 0x06, 0xEE),
-    *HALT,
+    boot.says("booted", *(0xBA, 0xFD, 0x03, 0xEC, 0xA8, 0x01, 0x74, 0xFB), *boot.RESET)
 )
 
 
@@ -42,33 +37,15 @@ DISC = _disk(
 def host(agent: Agent, tmp_path: Path) -> dict[str, Any]:
     """A host that is off, whose disk says "booted" and heeds the power button."""
     made: dict[str, Any] = agent.post("hosts", NAME, body=BODY).body
-    _put_on_disk(NAME, HEEDS_BUTTON, tmp_path)
+    boot.put_on_disk(NAME, boot.disk(HEEDS_BUTTON), tmp_path)
     return made
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> Iterator[str]:
+def image(images: Images) -> str:
     """The URL of a disc that boots."""
-    folder = tmp_path / "disc"
-    folder.mkdir()
-    (folder / "boot").write_bytes(DISC[:2048])
-    words = ("-as", "mkisofs", "-quiet", "-o", str(tmp_path / "disc.iso"))
-    boot = ("-b", "boot", "-no-emul-boot", "-boot-load-size", "4", str(folder))
-    stack.tool("xorriso", *words, *boot)
-    handler = functools.partial(_Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/disc.iso"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+    images.contents["disc.iso"] = DISC
+    return images.url("disc.iso")
 
 
 def _root(agent: Agent, token: str = ANY) -> Any:
@@ -91,8 +68,8 @@ def _refreshed(system: Any) -> Any:
 
 
 def _boot(system: Any) -> tuple[Any, Any]:
-    boot = _refreshed(system).boot
-    return boot.enabled, boot.target
+    found = _refreshed(system).boot
+    return found.enabled, found.target
 
 
 USUAL, FROM_NETWORK = ["hd", "network"], ["network", "hd"]
