@@ -16,7 +16,7 @@ class Overview:
         self._journal = journal
 
     def read(self) -> dict[str, Any]:
-        """Every host and network, the bridges, and the ports that a crash left behind.
+        """Every host and network, the bridges, the memory, and the ports that a crash left behind.
 
         However many hosts there are, it is a few commands.
         """
@@ -57,5 +57,6 @@ class Overview:
                 for network in networks.values()
             ],
             "bridges": list(self._hypervisor.openvswitch.bridges()),
+            "memory": self._hypervisor.memory_mib(),
             "stale_ports": reads.stale_ports(),
         }

@@ -227,6 +227,10 @@ class Hypervisor:
             memory_mib=read.memory_mib(memory.text),
         )
 
+    def memory_mib(self) -> int:
+        """The memory that the hypervisor itself has, in MiB."""
+        return read.memory_mib(self._reads.one("nodememstats"))
+
     def definitions_now(self, uuids: Sequence[str]) -> dict[str, libvirt_xml.Domain]:
         """The definition of each domain by its UUID: the one that runs, where it does.
 

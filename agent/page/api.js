@@ -1,8 +1,6 @@
 // Requests to the agent, with the token that this tab keeps.
 
 const KEY = "token";
-// Why nothing can be shown until somebody gives a token.
-export class TokenNeeded extends Error {}
 
 // An error as the agent has told it: a problem document, or that it could not be reached.
 export class Problem extends Error {
@@ -10,12 +8,10 @@ export class Problem extends Error {
     super(told.detail);
     this.told = told;
   }
-
-  // What is wrong with a field of a form.
-  of(field) {
-    return (this.told.errors ?? []).filter((each) => each.field === field || each.field.startsWith(`${field}[`) || each.field.startsWith(`${field}.`));
-  }
 }
+
+// Nothing can be shown until somebody gives a token; `tokenneeded` tells the page so.
+export class TokenNeeded extends Error {}
 
 export function keepToken(token) {
   if (token) sessionStorage.setItem(KEY, token);
@@ -37,17 +33,14 @@ async function send(path, { method = "GET", body, accept = "application/json", p
   } catch {
     throw new Problem({ status: 0, detail: "the agent does not answer" });
   }
-  if (answer.status === 401) throw new TokenNeeded(token ? "The agent does not know this token, or it was revoked." : "");
-  if (!answer.ok) {
-    let told;
-    try {
-      told = await answer.json();
-    } catch {
-      told = {};
-    }
-    throw new Problem({ status: answer.status, detail: answer.statusText || "an error without a word", ...told });
+  if (answer.ok) return answer;
+  if (answer.status === 401) {
+    const error = new TokenNeeded(token ? "The agent does not know this token, or it was revoked." : "");
+    window.dispatchEvent(new CustomEvent("tokenneeded", { detail: error.message }));
+    throw error;
   }
-  return answer;
+  const told = await answer.json().catch(() => ({}));
+  throw new Problem({ detail: answer.statusText || "an error without a word", ...told, status: answer.status });
 }
 
 export async function get(path) {
@@ -58,8 +51,19 @@ export async function text(path, accept = "text/plain") {
   return (await send(path, { accept })).text();
 }
 
-export async function blob(path) {
-  return (await send(path, { accept: "image/png" })).blob();
+export async function blob(path, accept) {
+  return (await send(path, { accept })).blob();
+}
+
+// The health, failing or not.
+export async function health() {
+  try {
+    return await get("/health");
+  } catch (error) {
+    // A failing one is a 503 with the same body.
+    if (error.told?.libvirt) return error.told;
+    throw error;
+  }
 }
 
 // A change that goes on by itself; answers its operation.
@@ -68,9 +72,26 @@ export async function change(method, path, body) {
 }
 
 // What a change would do, as a script; nothing is changed.
-export async function script(method, path, body) {
+export async function dryRun(method, path, body) {
   return (await send(`${path}?dry_run=true`, { method, body, accept: "text/x-shellscript" })).text();
 }
 
+export const script = (id) => text(`/operations/${id}`, "text/x-shellscript");
 export const host = (name, rest = "") => `/hosts/${encodeURIComponent(name)}${rest}`;
 export const network = (name) => `/networks/${encodeURIComponent(name)}`;
+
+// Waits so long, and further until the tab is seen: a hidden one asks nothing.
+export async function pause(milliseconds) {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  while (document.hidden) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+}
+
+// Waits for the end of an operation, and answers it. told: is given it each time it was read.
+export async function ended(id, told = () => {}) {
+  for (;;) {
+    const now = await get(`/operations/${id}`);
+    told(now);
+    if (!["running", "waiting"].includes(now.status)) return now;
+    await pause(400);
+  }
+}

@@ -1,116 +1,149 @@
 // Which view is shown, and when it is read anew.
 
-import { get, keepToken, TokenNeeded } from "./api.js";
-import { h, show } from "./dom.js";
+import { complain } from "./act.js";
+import { get, hasToken, keepToken, pause, Problem, TokenNeeded } from "./api.js";
 import { newHost, newNetwork } from "./create.js";
+import { h, show } from "./dom.js";
 import { hostView } from "./host.js";
-import { operations, operation } from "./operations.js";
+import { operation, operations } from "./operations.js";
 import { overview } from "./overview.js";
 
-// A view is made once for its address, and answers what reads it anew: `update`, each so many
-// seconds while the tab is seen.
+// A view is made once for its address, with what the address holds and what the client may do. It
+// answers what reads it anew, each so many seconds while the tab is seen, or nothing.
 const VIEWS = [
-  [/^\/?$/, overview, 2.5],
-  [/^\/hosts\/(.+)$/, hostView, 2],
-  [/^\/operations$/, operations, 2.5],
-  [/^\/operations\/(.+)$/, operation, 1.5],
-  [/^\/new\/host$/, newHost, 0],
-  [/^\/new\/network$/, newNetwork, 0],
+  [/^\/?$/, overview, 2, () => "Overview"],
+  [/^\/hosts\/([^/]+)$/, hostView, 2, (name) => name],
+  [/^\/operations(?:\?(.*))?$/, operations, 2, () => "Operations"],
+  [/^\/operations\/([^/]+)$/, operation, 1, () => "Operation"],
+  [/^\/new\/host$/, newHost, 0, () => "New host"],
+  [/^\/new\/network$/, newNetwork, 0, () => "New network"],
 ];
 const view = document.getElementById("view");
 const live = document.getElementById("live");
+const leave = document.getElementById("leave");
+// Of the address that is shown; what was begun for another one ends when it sees that.
 let turn = 0;
-let timer = 0;
-let again = () => {};
 
-function say(text) {
+function say(text, bad = false) {
+  live.classList.toggle("bad", bad);
   if (live.textContent !== text) live.textContent = text;
 }
 
-function failed(error) {
-  if (error instanceof TokenNeeded) return askForToken(error.message);
-  say(`Not up to date: ${error.message}`);
+function cannot(title, ...why) {
+  show(view, h("h1", {}, title), h("ul", { class: "wrong" }, h("li", {}, why)), h("p", {}, h("a", { href: "#/" }, "Overview")));
+}
+
+function parsed(place) {
+  for (const [pattern, make, seconds, title] of VIEWS) {
+    const match = place.match(pattern);
+    // What stands after a question mark is taken apart by the view.
+    if (match) return { make, seconds, title, words: match.slice(1).map((word) => (make === operations ? word : decodeURIComponent(word))) };
+  }
+  throw new URIError();
+}
+
+function markHere(place) {
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === `#${place.split("?")[0] || "/"}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 async function go() {
-  const mine = ++turn;
-  clearTimeout(timer);
-  const place = location.hash.replace(/^#/, "");
-  const found = VIEWS.map(([pattern, make, seconds]) => [place.match(pattern), make, seconds]).find(([match]) => match);
-  for (const link of document.querySelectorAll("nav a")) {
-    const here = link.getAttribute("href") === (location.hash || "#/");
-    if (here) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+  const mine = (turn += 1);
+  const place = location.hash.slice(1);
+  markHere(place);
+  say("");
+  complain();
+  document.getElementById("dialog").close();
+  let found;
+  try {
+    found = parsed(place);
+  } catch {
+    return cannot("There is no such page", "This address leads nowhere.");
   }
-  document.getElementById("said").replaceChildren();
+  const { make, seconds, title, words } = found;
   view.replaceChildren(h("p", { class: "soft" }, "Reading…"));
-  if (!found) {
-    view.replaceChildren(h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "Overview")));
-    return;
-  }
-  const [match, make, seconds] = found;
   let update;
-  const tick = async () => {
-    if (mine !== turn) return;
-    if (!document.hidden) {
-      try {
-        if (!update) {
-          const rights = await who();
-          if (mine !== turn) return;
-          update = await make(view, match.slice(1).map(decodeURIComponent), rights);
-        } else await update();
-        if (mine === turn) say(seconds ? "Live" : "");
-      } catch (error) {
+  let made = false;
+  // Nobody sees a hidden tab, and it asks nothing.
+  await pause(0);
+  while (mine === turn) {
+    const began = performance.now();
+    try {
+      if (made) await update();
+      else {
+        const rights = await who(title(...words));
         if (mine !== turn) return;
-        if (!update && !(error instanceof TokenNeeded)) show(view, h("h1", {}, "This cannot be shown"), h("p", { class: "wrong" }, error.message));
-        failed(error);
-        if (error instanceof TokenNeeded) return;
+        update = await make(view, words, rights);
+        if (mine !== turn) return;
+        // Who has come from another view goes on in this one.
+        if (mine > 1 && !view.contains(document.activeElement)) view.focus({ preventScroll: true });
+        made = true;
       }
+      if (mine !== turn) return;
+      say(update ? "Live" : "");
+      if (!update) return;
+    } catch (error) {
+      if (mine !== turn || error instanceof TokenNeeded) return;
+      // A fault of the page itself is seen in the browser's console.
+      if (!(error instanceof Problem)) console.error(error);
+      if (!made || error.told?.status === 404) {
+        made = false;
+        cannot("This cannot be shown", error.message);
+      }
+      say(`Not up to date: ${error.message}`, true);
     }
-    if (mine === turn && (seconds || !update)) timer = setTimeout(tick, (seconds || 2.5) * 1000);
-  };
-  again = () => {
-    if (seconds || !update) tick();
-  };
-  await tick();
-  if (mine === turn) view.focus({ preventScroll: true });
+    await pause(Math.max(250, (seconds || 2) * 1000 - (performance.now() - began)));
+  }
 }
 
 // What this client may do.
-async function who() {
+async function who(title) {
   const entry = await get("/");
   document.getElementById("where").textContent = entry.hypervisor;
-  document.title = `${entry.hypervisor} · Staging compute agent`;
-  document.body.classList.toggle("reads-only", entry.read_only);
+  document.title = `${title} · ${entry.hypervisor}`;
   for (const link of document.querySelectorAll(".writes")) link.hidden = entry.read_only;
+  leave.hidden = !hasToken();
+  // A link sends no token.
+  document.getElementById("manual").hidden = hasToken();
   return entry;
 }
 
 function askForToken(why) {
   turn += 1;
-  again = () => {};
   keepToken("");
   say("");
+  complain();
+  document.getElementById("dialog").close();
+  leave.hidden = true;
+  document.title = "Token · Staging compute agent";
   const input = h("input", { id: "token", type: "password", autocomplete: "off", required: true, size: 46 });
-  const form = h("form", { class: "fields panel" },
-    h("h1", {}, "A token, please"),
-    h("p", {}, why || "This agent wants one from everybody. It is kept for this tab only."),
-    h("div", { class: "field" }, h("label", { for: "token" }, "Token"), input,
-      h("small", {}, "as `agent token add NAME` has printed it")),
-    h("div", {}, h("button", { class: "main" }, "Continue")));
-  form.addEventListener("submit", (event) => {
+  const form = h("form", { class: "fields panel", onsubmit: (event) => {
     event.preventDefault();
     keepToken(input.value.trim());
     go();
-  });
+  } },
+  h("h1", {}, "A token, please"),
+  h("p", { role: "alert" }, why || "This agent wants one from everybody."),
+  h("div", { class: "field" }, h("label", { for: "token" }, "Token"), input, h("small", {}, "as ", h("code", {}, "agent token add NAME"), " has printed it; it is kept for this tab only")),
+  h("div", {}, h("button", { class: "main" }, "Continue")));
   view.replaceChildren(form);
   input.focus();
 }
 
-// A hidden tab asks nothing; once it is seen again it asks at once.
-document.addEventListener("visibilitychange", () => {
-  clearTimeout(timer);
-  if (!document.hidden) again();
+leave.onclick = () => askForToken("This tab has forgotten its token.");
+document.querySelector(".skip").onclick = (event) => {
+  // The hash is the address of the view.
+  event.preventDefault();
+  view.focus();
+};
+window.addEventListener("tokenneeded", ({ detail }) => askForToken(detail));
+// Of buttons that only read.
+window.addEventListener("unhandledrejection", (event) => {
+  if (!(event.reason instanceof Problem || event.reason instanceof TokenNeeded)) return;
+  event.preventDefault();
+  if (event.reason instanceof Problem) complain(event.reason.message);
 });
 window.addEventListener("hashchange", go);
 go();

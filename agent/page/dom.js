@@ -1,14 +1,24 @@
 // Elements. What comes from the agent is only ever set as text, never as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
+const HANDLERS = ["onclick", "oninput", "onsubmit", "ontoggle"];
+// What a person or a change under way has set: no update takes it away.
+const KEPT = ["open", "aria-busy", "data-phase"];
+const CONTROLS = "a[href], button, input, select, [tabindex]";
+
+// As people count: node2 before node10.
+const { compare } = new Intl.Collator("en", { numeric: true });
+export const byName = (one, other) => compare(one.name, other.name);
+
+const wanted = (child) => child !== null && child !== undefined && child !== false && child !== "";
 
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(9).filter(wanted));
   return element;
 }
 
@@ -20,15 +30,44 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-// Replaces what is in an element, unless that would be the same: focus, selection and the place that
-// somebody has scrolled to stay.
+// Sets what is in an element. What is alike stays the very same element, so that focus, selection,
+// what was opened and the place that somebody has scrolled to stay too. An id, or data-key, says
+// which is which; without one it is the place among those of the same tag.
 export function show(element, ...children) {
-  const next = document.createElement("div");
-  next.append(...children.flat(9).filter(Boolean));
-  if (element.innerHTML === next.innerHTML) return;
-  const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
-  element.replaceChildren(...next.childNodes);
-  if (focused) document.getElementById(focused)?.focus();
+  const next = h("div", {}, children);
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const around = [];
+  for (let each = focused; each && each !== element; each = each.parentElement) around.push(each);
+  adopt(element, next);
+  if (!focused || document.activeElement === focused) return;
+  // It is gone, or was moved: the next best is what is now where it was.
+  const place = [...around, element].find((each) => each === element || element.contains(each));
+  (place.matches(CONTROLS) ? place : place.querySelector(CONTROLS))?.focus({ preventScroll: true });
+}
+
+const kind = (node) => `${node.nodeName} ${node.id || node.dataset?.key || ""}`;
+
+function adopt(element, next) {
+  const old = Map.groupBy(element.childNodes, kind);
+  const pairs = [...next.childNodes].map((child) => [old.get(kind(child))?.shift(), child]);
+  for (const left of old.values()) left.forEach((each) => each.remove());
+  let place = element.firstChild;
+  for (const [same, child] of pairs) {
+    if (same) update(same, child);
+    if ((same ?? child) === place) place = place.nextSibling;
+    else element.insertBefore(same ?? child, place);
+  }
+}
+
+function update(old, next) {
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== next.data) old.data = next.data;
+    return;
+  }
+  for (const { name } of [...old.attributes]) if (!next.hasAttribute(name) && !KEPT.includes(name)) old.removeAttribute(name);
+  for (const { name, value } of next.attributes) if (!KEPT.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const name of HANDLERS) old[name] = next[name];
+  adopt(old, next);
 }
 
 const STATES = {
@@ -38,31 +77,28 @@ const STATES = {
 };
 
 export function state(word) {
-  const kind = Object.keys(STATES).find((each) => STATES[each].includes(word));
-  return h("span", { class: `state ${kind ?? ""}` }, word);
+  return h("span", { class: `state ${Object.keys(STATES).find((each) => STATES[each].includes(word)) ?? ""}` }, word);
 }
 
-export function table(caption, heads, rows, empty = "none") {
-  const label = (head) => (typeof head === "string" ? head : head.label);
-  return h(
-    "div",
-    { class: "scroll" },
-    h(
-      "table",
-      { class: "stack" },
-      caption && h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: head.number && "number" }, label(head))))),
-      h(
-        "tbody",
-        {},
-        rows.length
-          ? rows.map((cells) =>
-              h("tr", {}, cells.map((cell, i) =>
-                h(i ? "td" : "th", { scope: i ? null : "row", "data-label": i ? label(heads[i]) : null, class: heads[i].number && "number" }, cell))))
-          : h("tr", {}, h("td", { colspan: heads.length, class: "soft" }, empty)),
-      ),
-    ),
-  );
+// heads: the labels, or objects of `label`, and perhaps `number`, `quiet` (seen by no eye) and `sort`
+// (what a press on it does). rows: of a key and cells. sorted: of a head's label, and whether down.
+export function table(caption, heads, rows, empty = "none", sorted = {}) {
+  const columns = heads.map((head) => (typeof head === "string" ? { label: head } : head));
+  const head = ({ label, number, quiet, sort }) => {
+    const order = sorted.by === label ? (sorted.down ? "descending" : "ascending") : null;
+    const inside = quiet ? h("span", { class: "unseen" }, label) : sort ? h("button", { type: "button", class: "sort", onclick: sort }, label) : label;
+    return h("th", { scope: "col", class: number && "number", "aria-sort": order }, inside);
+  };
+  const cell = (inside, i) => h(i ? "td" : "th", {
+    scope: i ? null : "row",
+    class: columns[i].number && "number",
+    "data-label": i && !columns[i].quiet ? columns[i].label : null,
+  }, inside);
+  const none = () => h("tr", {}, h("td", { colspan: heads.length, class: "soft" }, empty));
+  return h("div", { class: "scroll" }, h("table", {},
+    caption && h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, columns.map(head))),
+    h("tbody", {}, rows.length ? rows.map(([key, ...cells]) => h("tr", { "data-key": key }, cells.map(cell))) : none())));
 }
 
 export function facts(pairs) {
@@ -82,43 +118,24 @@ export function size(bytes) {
   return `${bytes >= 100 || !unit ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`;
 }
 
-// Asks before something is done; answers whether to do it.
-export function confirm(title, lost, does, danger = true) {
-  const dialog = document.getElementById("dialog");
-  return new Promise((resolve) => {
-    const end = (answer) => {
-      dialog.close();
-      resolve(answer);
-    };
-    dialog.replaceChildren(
-      h("h2", { id: "dialog-title" }, title),
-      h("div", {}, lost),
-      h("div", { class: "row" },
-        h("button", { type: "button", autofocus: true, onclick: () => end(false) }, "Cancel"),
-        h("button", { type: "button", class: danger ? "danger" : "main", onclick: () => end(true) }, does)),
-    );
-    dialog.oncancel = () => resolve(false);
-    dialog.showModal();
-  });
-}
-
 export function download(name, text) {
   const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-export function copyButton(text) {
-  const button = h("button", {
+// text: what to copy, or what answers it.
+export function copyButton(text, label = "Copy") {
+  return h("button", {
     type: "button",
-    onclick: async () => {
+    onclick: async ({ currentTarget: button }) => {
       try {
-        await navigator.clipboard.writeText(text);
+        await navigator.clipboard.writeText(typeof text === "string" ? text : await text());
         button.textContent = "Copied";
       } catch {
+        // Not on a page that came by plain http from another machine.
         button.textContent = "Select and copy it by hand";
       }
     },
-  }, "Copy");
-  return button;
+  }, label);
 }

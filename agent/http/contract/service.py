@@ -38,6 +38,7 @@ SCHEMAS: Json = {
             "hosts": array(record(hosts.SUMMARY)),
             "networks": array(record(networks.SUMMARY)),
             "bridges": array(text(), "of Open vSwitch"),
+            "memory": integer("MB (of 2^20 bytes) that the hypervisor has"),
             "stale_ports": array(text(), "ports that a crash left behind, on their VLANs"),
         }
     ),
@@ -51,6 +52,17 @@ _HEALTH = read(
 )
 _HEALTH.operation["responses"]["503"] = answer("One of them does not respond.", one("Health"))
 _PAGE = {"text/html": {"schema": text()}}
+_FILE = read(
+    "GET /page/{file}",
+    "getPageFile",
+    "A file of the page for people.",
+    {
+        kind: {"schema": text()}
+        for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")
+    },
+    in_path("file", "the file's name", example="app.js"),
+)
+_FILE.operation["responses"]["304"] = answer("If-None-Match has its ETag.", {})
 
 METHODS = [
     read(
@@ -59,16 +71,7 @@ METHODS = [
         "The page for people, and for programs where what is.",
         {**one("EntryPoints"), **_PAGE},
     ),
-    read(
-        "GET /page/{file}",
-        "getPageFile",
-        "A file of the page for people.",
-        {
-            kind: {"schema": text()}
-            for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")
-        },
-        in_path("file", "the file's name", example="app.js"),
-    ),
+    _FILE,
     read(
         "GET /overview",
         "getOverview",

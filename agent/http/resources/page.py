@@ -55,7 +55,7 @@ class Files:
 
     def __init__(self, folder: Path = _FOLDER) -> None:
         self._files = {
-            path.name: (path.read_bytes(), _TYPES[path.suffix])
+            path.name: (data := path.read_bytes(), _TYPES[path.suffix], _tag(data))
             for path in sorted(folder.iterdir())
             if path.suffix in _TYPES
         }
@@ -64,17 +64,21 @@ class Files:
         """Return a file of the page, or 304 to who has it already."""
         if file not in self._files:
             raise falcon.HTTPNotFound
-        data, resp.content_type = self._files[file]
-        resp.etag = hashlib.sha256(data).hexdigest()[:32]
+        data, content_type, tag = self._files[file]
+        resp.etag = tag
         # A new version of the agent has another one.
         resp.cache_control = ["no-cache"]
         resp.set_header("Content-Security-Policy", _POLICY)
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_header("Referrer-Policy", "no-referrer")
-        if req.if_none_match and any(str(tag) in ("*", resp.etag) for tag in req.if_none_match):
+        if req.if_none_match and any(each in ("*", tag) for each in req.if_none_match):
             resp.status = falcon.HTTP_304
         else:
-            resp.data = data
+            resp.content_type, resp.data = content_type, data
+
+
+def _tag(data: bytes) -> falcon.ETag:
+    return falcon.ETag(hashlib.sha256(data).hexdigest()[:32])
 
 
 class WholeHypervisor:

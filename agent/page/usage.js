@@ -1,0 +1,49 @@
+// What a host has used over the last minutes, as plots.
+
+import { get, host as path, Problem } from "./api.js";
+import { h, show, size } from "./dom.js";
+import { plot } from "./draw.js";
+
+// Five minutes of them.
+const KEPT = 150;
+// Of the hosts that this tab has shown, by their ids: whoever comes back sees them go on.
+const samples = new Map();
+
+const sum = (used, list, field) => used[list].reduce((total, each) => total + each[field], 0);
+
+// The growth of a figure in a second, before each sample but the first; null where it is not known.
+function rates(kept, figure) {
+  return kept.map((each, i) => {
+    const before = kept[i - 1];
+    if (!before?.used || !each.used) return null;
+    // It began anew when the host did.
+    return Math.max(0, (figure(each.used) - figure(before.used)) / (each.at - before.at));
+  });
+}
+
+// Takes a sample of a host, and draws what there is of it.
+export async function drawUsage(element, { id, name, state }) {
+  let used = null;
+  try {
+    if (state !== "shut off") used = await get(path(name, "/usage"));
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+  }
+  const kept = samples.get(id) ?? [];
+  kept.push({ at: performance.now() / 1000, used });
+  samples.set(id, kept.slice(-KEPT));
+  const percent = (value) => `${(value * 100).toFixed(0)} %`;
+  const bytes = (value) => `${size(value)}/s`;
+  const traffic = (list, ...fields) => fields.map((field) => rates(kept, (each) => sum(each, list, field)));
+  const one = (title, said, rows, names = []) => {
+    const last = rows.map((row) => row.at(-1));
+    const text = last.map((value, i) => `${names[i] ? `${names[i]} ` : ""}${value === null ? "…" : said(value)}`);
+    return h("div", {}, h("h3", {}, title), plot(`${title}: ${used ? text.join(", ") : "off"}`, ...rows),
+      h("p", {}, used ? text.map((each, i) => h("span", { class: `key key${i}` }, each)) : "off"));
+  };
+  show(element,
+    one("Processor", percent, [rates(kept, (each) => each.cpu_seconds)]),
+    one("Memory", size, [kept.map((each) => each.used?.memory_bytes ?? null)]),
+    one("Disks", bytes, traffic("disks", "read_bytes", "written_bytes"), ["read", "written"]),
+    one("Network", bytes, traffic("interfaces", "received_bytes", "sent_bytes"), ["received", "sent"]));
+}
