@@ -242,7 +242,7 @@ def test_an_install_keeps_snapshots_away(agent: Agent) -> None:
     assert _revert(agent).status == 200
 
 
-@pytest.mark.parametrize("bad", ["-x", ".x", "a b", "7", "x" * 248, "a'b", "é", own("x") + "\n"])
+@pytest.mark.parametrize("bad", ["-x", ".x", "a b", "7", "x" * 248, "a'b", "é", "x\n"])
 def test_a_name_that_no_snapshot_is_given(agent: Agent, bad: str) -> None:
     assert agent.post("hosts", NAME, body=OFF).status == 200
     with stack.unchanged():
