@@ -97,6 +97,9 @@ class Config:
     tokens_file: str = _text("", _ABSOLUTE)
     no_authentication: bool = False
     open_health: bool = False
+    # Redfish bounds what a service may say of it.
+    session_seconds: int = _number(1800, least=30, most=86400)
+    sessions: int = _number(100)
     server_names: tuple[str, ...] = _setting((), _SERVER_NAME)
     trusted_proxy: str = _text("", _PROXY)
     state_dir: str = _text("/var/lib/staging-agent", _ABSOLUTE)

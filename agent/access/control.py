@@ -1,17 +1,28 @@
 """Access control: the tokens of clients, and requests that web pages of other sites make."""
 
+import base64
 import ipaddress
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import falcon
 
-from agent.access.tokens import READ_ONLY, Tokens, read
+from agent.access.rights import EVERYTHING, NOTHING, Rights
+from agent.access.sessions import Sessions
+from agent.access.tokens import Token, Tokens, read
 from agent.config import Config
 from agent.errors import ConfigError, TokensUnusable
+from agent.hypervisor.hypervisor import no_host
 
-_REALM = 'Bearer realm="staging-agent"'
+SESSIONS = "/redfish/v1/SessionService/Sessions"
+SESSION_HEADER = "X-Auth-Token"
+# A client of Redfish finds there how to authenticate.
+_OPEN_TO_READ = ("/redfish", "/redfish/v1")
+_BEARER = 'Bearer realm="staging-agent"'
+_BASIC = 'Basic realm="staging-agent", charset="UTF-8"'
 _READS = ("GET", "HEAD", "OPTIONS")
 _JSON_OR_HTML = (falcon.MEDIA_JSON, falcon.MEDIA_HTML)
 
@@ -19,12 +30,16 @@ _JSON_OR_HTML = (falcon.MEDIA_JSON, falcon.MEDIA_HTML)
 class AccessControl:
     """Lets a request in or refuses it, before anything else is done with it.
 
+    Every request gets, as `req.context.rights`, what its client may do, and as
+    `req.context.token` the token that it authenticated with, None where nobody needs one.
+
     The Host and Origin headers are looked at with tokens and without: a page on another site, in
     the browser of somebody who reaches the agent, must not be able to use it.
     """
 
     def __init__(self, config: Config) -> None:
         self.tokens = Tokens(Path(config.tokens_file)) if config.tokens_file else None
+        self.sessions = Sessions(self.tokens, config.session_seconds, config.sessions)
         self._open_health = config.open_health
         self._unix = config.socket_path() is not None
         names = {*config.server_names, "localhost"}
@@ -38,23 +53,62 @@ class AccessControl:
 
         Raises an HTTPError: 421, 403, 401, or 503 while the tokens cannot be read.
         """
+        req.context.token, req.context.rights = None, NOTHING
         if self._unix and req.env.get("REMOTE_ADDR") == "localhost":
             # Waitress's word for who comes by a unix socket, and no address of anybody.
             req.env["REMOTE_ADDR"] = "unix"
         self._check_host(req)
         if req.method not in _READS:
             _check_origin(req)
-        if self.tokens is not None and not self._is_open(req):
-            _check_token(req, self.tokens)
+        if self.tokens is None:
+            req.context.rights = EVERYTHING
+        elif not self._is_open(req):
+            token = _token(req, self.tokens, self.sessions)
+            req.env["REMOTE_USER"] = token.name
+            req.context.token, req.context.rights = token, token.allows()
+            _check_rights(req)
+
+    def process_resource(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        params: Mapping[str, str],
+    ) -> None:
+        """Called by Falcon with the route that was found, before its responder.
+
+        For a token that is for some hosts only no other exists, on any path below a host's name.
+        Raises NotFound or HTTPForbidden. What a responder tells of several hosts, it selects by
+        itself.
+        """
+        rights: Rights = req.context.rights
+        if not rights.limited:
+            return
+        route = req.uri_template or ""
+        why = None
+        if route.startswith("/hosts/{name}") and not rights.sees(params["name"]):
+            if req.method != "POST":
+                raise no_host(params["name"])
+            why = f"{params['name']!r} is none of them"
+        elif "{network}" in route and req.method not in _READS:
+            why = "networks are everybody's; it may not change any"
+        elif route == "/metrics":
+            why = "the metrics are those of all"
+        if why is not None:
+            raise falcon.HTTPForbidden(
+                description=f"the token {req.context.token.name} is for some hosts only, and {why}"
+            )
 
     def _is_open(self, req: falcon.Request) -> bool:
+        if req.method == "POST":
+            return req.path == SESSIONS
         if req.method not in ("GET", "HEAD"):
             return False
         if req.path == "/":
             # A browser cannot send a token before the page has asked for it.
             return not req.auth and req.client_prefers(_JSON_OR_HTML) == falcon.MEDIA_HTML
         opened = self._open_health and req.path == "/health"
-        return opened or req.path.startswith("/page/")
+        return opened or req.path in _OPEN_TO_READ or req.path.startswith("/page/")
 
     def _check_host(self, req: falcon.Request) -> None:
         given = req.env.get("HTTP_HOST")
@@ -91,31 +145,75 @@ def _check_origin(req: falcon.Request) -> None:
         )
 
 
-def _check_token(req: falcon.Request, tokens: Tokens) -> None:
-    scheme, _, secret = (req.auth or "").strip().partition(" ")
-    given = scheme.lower() == "bearer"
+def unauthorized(req: falcon.Request, why: str, *, given: bool) -> falcon.HTTPUnauthorized:
+    """The error for a client that is not known. given: whether it gave a token, or a session's."""
+    challenges = [_BEARER + (', error="invalid_token"' if given else "")]
+    if _is_redfish(req):
+        challenges.append(_BASIC)
+    return falcon.HTTPUnauthorized(description=why, challenges=challenges)
+
+
+@contextmanager
+def tokens_readable() -> Iterator[None]:
+    """Turn tokens that cannot be read into a 503, whose reason is in the log alone."""
     try:
-        token = tokens.find(secret.strip()) if given else None
+        yield
     except TokensUnusable as error:
-        # The reason is in the log; it is not for strangers.
         raise falcon.HTTPServiceUnavailable(
             description="the agent cannot read its tokens and refuses all requests; see its log",
             retry_after=5,
         ) from error
-    if token is None:
-        why = (
-            "the token is unknown, or was revoked"
-            if given
-            else "this needs a token, in a header: Authorization: Bearer TOKEN"
-        )
-        challenge = _REALM + (', error="invalid_token"' if given else "")
-        raise falcon.HTTPUnauthorized(description=why, challenges=[challenge])
-    req.env["REMOTE_USER"] = token.name
-    req.context.read_only = token.rights == READ_ONLY
-    if token.rights == READ_ONLY and req.method not in _READS:
+
+
+def _token(req: falcon.Request, tokens: Tokens, sessions: Sessions) -> Token:
+    """The token that a request is authenticated with, by itself or by a session."""
+    session = req.get_header(SESSION_HEADER) if _is_redfish(req) else None
+    secret = _secret(req)
+    token = None
+    with tokens_readable():
+        if session is not None:
+            token = sessions.find(session)
+        elif secret is not None:
+            token = tokens.find(secret)
+    if token is not None:
+        return token
+    if session is not None:
+        raise unauthorized(req, "the session is unknown, or has ended", given=True)
+    if secret is not None:
+        raise unauthorized(req, "the token is unknown, or was revoked", given=True)
+    why = "this needs a token, in a header: Authorization: Bearer TOKEN"
+    if _is_redfish(req):
+        why += "; or as the password of HTTP Basic, or of a session"
+    raise unauthorized(req, why, given=False)
+
+
+def _secret(req: falcon.Request) -> str | None:
+    """What a request gives as a token; None when it gives none."""
+    scheme, _, given = (req.auth or "").strip().partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return given.strip()
+        case "basic" if _is_redfish(req):
+            try:
+                decoded = base64.b64decode(given.strip(), validate=True).decode("utf-8", "replace")
+            except ValueError:
+                return ""
+            return decoded.partition(":")[2]
+    return None
+
+
+def _check_rights(req: falcon.Request) -> None:
+    """Refuse a change by a token that is read-only; it may end a session all the same."""
+    ends = req.method == "DELETE" and req.path.startswith(f"{SESSIONS}/")
+    if req.context.rights.read_only and req.method not in _READS and not ends:
+        name = req.context.token.name
         raise falcon.HTTPForbidden(
-            description=f"the token {token.name} is read-only; it may GET and change nothing"
+            description=f"the token {name} is read-only; it may GET and change nothing"
         )
+
+
+def _is_redfish(req: falcon.Request) -> bool:
+    return req.path == "/redfish" or req.path.startswith("/redfish/")
 
 
 def require_authentication(config: Config) -> None:

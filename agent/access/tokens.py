@@ -1,7 +1,8 @@
 """The tokens that clients authenticate with: a file of names, rights and salted hashes.
 
-A line is a token: its name, "full" or "read-only", the salt and the hash, both in hex. Empty
-lines and those that begin with # are kept as they are.
+A line is a token: its name, "full" or "read-only", the salt and the hash, both in hex, and, when it
+is for some hosts only, a `host=PATTERN` for each pattern of their names. Empty lines and those that
+begin with # are kept as they are.
 """
 
 import fcntl
@@ -12,11 +13,12 @@ import re
 import secrets
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.access.rights import Rights
 from agent.errors import AlreadyExists, ConfigError, NotFound, TokensUnusable
 
 _log = logging.getLogger("agent")
@@ -24,23 +26,35 @@ _log = logging.getLogger("agent")
 FULL, READ_ONLY = "full", "read-only"
 # No "@", which the log has between a name and an address.
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HOST = "host="
+# As long as a host's name.
+_MOST_PATTERN = 253
 _MOST_FILE_BYTES = 1 << 20
 # A token has 43 characters; nobody is to have the agent hash more than a few.
-_MOST_TOKEN = 256
+MOST_TOKEN = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What the file knows of a token, which is not the token itself."""
+    """What the file knows of a token, which is not the token itself.
+
+    hosts: shell patterns of the names of the only hosts that it is for; none for all.
+    """
 
     name: str
     rights: str
     salt: bytes
     hash: bytes
+    hosts: tuple[str, ...] = ()
 
     def line(self) -> str:
         """It as a line of the file."""
-        return f"{self.name} {self.rights} {self.salt.hex()} {self.hash.hex()}"
+        hosts = (f"{_HOST}{pattern}" for pattern in self.hosts)
+        return " ".join((self.name, self.rights, self.salt.hex(), self.hash.hex(), *hosts))
+
+    def allows(self) -> Rights:
+        """What its client may do."""
+        return Rights(self.rights == READ_ONLY, self.hosts or None)
 
 
 def digest(salt: bytes, secret: str) -> bytes:
@@ -76,9 +90,9 @@ def _parse(path: Path, text: str) -> tuple[Token, ...]:
 def _parse_line(line: str) -> Token:
     """The token of a line; raises ValueError, which says what is wrong."""
     words = line.split()
-    if len(words) != 4:
+    if len(words) < 4:
         raise ValueError(f"it has {len(words)} words; a token is its name, rights, salt and hash")
-    name, rights, salt, hashed = words
+    name, rights, salt, hashed, *hosts = words
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a token")
     if rights not in (FULL, READ_ONLY):
@@ -86,7 +100,17 @@ def _parse_line(line: str) -> Token:
     for what, value, digits in (("salt", salt, 32), ("hash", hashed, 64)):
         if not re.fullmatch(rf"[0-9a-f]{{{digits}}}", value):
             raise ValueError(f"the {what} is not {digits} hexadecimal digits")
-    return Token(name, rights, bytes.fromhex(salt), bytes.fromhex(hashed))
+    for word in hosts:
+        # What is not understood might have been to limit the token.
+        if not word.startswith(_HOST) or not _is_pattern(word.removeprefix(_HOST)):
+            raise ValueError(f"{word!r} is not {_HOST} and a pattern of host names")
+    patterns = tuple(word.removeprefix(_HOST) for word in hosts)
+    return Token(name, rights, bytes.fromhex(salt), bytes.fromhex(hashed), patterns)
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether a text can be a pattern in the file, where spaces delimit words."""
+    return 0 < len(text) <= _MOST_PATTERN and text.isprintable() and " " not in text
 
 
 def _text(path: Path) -> str:
@@ -129,9 +153,9 @@ class Tokens:
         found = None
         # All of them, to the end: the time it takes says nothing of which it was.
         for token in self.all():
-            if hmac.compare_digest(digest(token.salt, secret[:_MOST_TOKEN]), token.hash):
+            if hmac.compare_digest(digest(token.salt, secret[:MOST_TOKEN]), token.hash):
                 found = token
-        return found if len(secret) <= _MOST_TOKEN else None
+        return found if len(secret) <= MOST_TOKEN else None
 
     def all(self) -> tuple[Token, ...]:
         """Every token; raises TokensUnusable, whose reason the log gets once."""
@@ -171,15 +195,24 @@ class Tokens:
             _log.warning("%s", what)
 
 
-def add(path: Path, name: str, *, read_only: bool) -> str:
+def add(path: Path, name: str, *, read_only: bool, hosts: Sequence[str] = ()) -> str:
     """Make a token and return it; the file keeps its hash only.
 
-    Raises AlreadyExists, TokensUnusable, and ConfigError for a name or a file that cannot be.
+    hosts: shell patterns of the names of the only hosts that it is for; none for all.
+    Raises AlreadyExists, TokensUnusable, and ConfigError for a name, a pattern or a file that
+    cannot be.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r}: a name has 1 to 64 letters, digits, dots, _ and -")
+    for pattern in hosts:
+        if not _is_pattern(pattern):
+            raise ConfigError(
+                f"{pattern!r}: a pattern of host names has 1 to {_MOST_PATTERN} printable"
+                " characters, none of them a space, for which ? stands"
+            )
     secret, salt = secrets.token_urlsafe(32), secrets.token_bytes(16)
-    token = Token(name, READ_ONLY if read_only else FULL, salt, digest(salt, secret))
+    rights = READ_ONLY if read_only else FULL
+    token = Token(name, rights, salt, digest(salt, secret), tuple(hosts))
     with _alone(path):
         text = _text(path)
         if name in {each.name for each in _parse(path, text)}:

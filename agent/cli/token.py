@@ -18,7 +18,16 @@ def add_to(commands: Commands) -> None:
     add = add_command(actions, "add", does, more, example, _run)
     add.add_argument("name", metavar="NAME", help="whose it is, for the log and the journal")
     add.add_argument("--read-only", action="store_true", help="it may GET and change nothing")
-    does = "list the tokens' names and rights"
+    add.add_argument(
+        "--host",
+        dest="hosts",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="it sees and changes only hosts of such names, as a shell matches them: 'web*'; may"
+        " be repeated",
+    )
+    does = "list the tokens' names, rights, and the hosts that they are for"
     add_command(actions, "list", does, "", "token list --config FILE", _run)
     does, more = "revoke a token", "A running agent refuses it from the next request on."
     revoke = add_command(actions, "revoke", does, more, "token revoke ci --config FILE", _run)
@@ -34,7 +43,7 @@ def _run(args: argparse.Namespace) -> int:
     match args.action:
         case "add":
             # Alone on stdout, so that a script can take it from there.
-            print(tokens.add(file, args.name, read_only=args.read_only))
+            print(tokens.add(file, args.name, read_only=args.read_only, hosts=args.hosts))
             print("This is the only time that it is shown.", file=sys.stderr)
         case "revoke":
             tokens.revoke(file, args.name)
@@ -44,9 +53,10 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _print(found: tuple[tokens.Token, ...]) -> None:
-    """Print the name and the rights of every token."""
+    """Print the name and the rights of every token, and the hosts that it is for."""
     width = max((len(token.name) for token in found), default=0)
     for token in found:
-        print(f"{token.name:<{width}}  {token.rights}")
+        hosts = f"  for {' '.join(token.hosts)}" if token.hosts else ""
+        print(f"{token.name:<{width}}  {token.rights}{hosts}")
     if not found:
         print("no tokens")

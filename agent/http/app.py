@@ -13,7 +13,7 @@ from agent.http import problems
 from agent.http.contract.document import document
 from agent.http.docs import manual
 from agent.http.metrics import Metrics
-from agent.http.middleware import BodyLimit, Head, RequestLog, json_line
+from agent.http.middleware import BodyLimit, Head, Passwords, RequestLog, json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
@@ -59,7 +59,8 @@ def create_app(
     are.
     """
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    for middleware in (RequestLog(metrics), access, Head(), BodyLimit(config.body_bytes)):
+    limit = BodyLimit(config.body_bytes)
+    for middleware in (RequestLog(metrics), access, Passwords(), Head(), limit):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=json_line)

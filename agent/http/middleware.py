@@ -8,10 +8,13 @@ import uuid
 
 import falcon
 
+from agent.access.rights import NOTHING
 from agent.http.metrics import Metrics
 from agent.operations import trace
+from agent.tools.masking import masked, may_have_passwords
 
 _log = logging.getLogger("agent.http")
+_OF_GUESTS = ("/hosts/{name}/console",)
 # Answers are built anew each time, so they cannot contain themselves.
 _ENCODER = json.JSONEncoder(check_circular=False)
 
@@ -85,6 +88,28 @@ class Head:
         # Not set when access control has refused the request before it came to this.
         if getattr(req.context, "head", False):
             req.method = "HEAD"
+
+
+class Passwords:
+    """Hides passwords from clients that may only read."""
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        """Called by Falcon after the responder, errors included.
+
+        A script hides them itself, and a guest's console is what the guest has printed.
+        """
+        # Not set when Falcon has refused it by itself.
+        rights = getattr(req.context, "rights", NOTHING)
+        if not rights.read_only or req.uri_template in _OF_GUESTS:
+            return
+        if resp.media is not None:
+            resp.media = masked(resp.media)
+        is_json = "json" in (resp.content_type or falcon.MEDIA_JSON)
+        # Most of what is shared among clients, as bytes, has none.
+        if is_json and resp.data is not None and may_have_passwords(resp.data):
+            resp.data = json_line(masked(json.loads(resp.data))).encode()
 
 
 class BodyLimit:

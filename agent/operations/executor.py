@@ -24,6 +24,7 @@ from agent.operations.operation import (
 )
 from agent.operations.steps import Steps, was_killed
 from agent.plans.plan import Plan
+from agent.tools.masking import masked_error
 
 _log = logging.getLogger("agent.operation")
 
@@ -204,4 +205,4 @@ class Executor:
             self._locks.release(operation)
         else:
             self._unsettled(operation)
-        _log.info("operation %s is %s: %s", operation, status, error)
+        _log.info("operation %s is %s: %s", operation, status, masked_error(error))

@@ -182,8 +182,13 @@ class Journal:
         status: str | None = None,
         before: int | None = None,
         limit: int = 50,
+        sees: Callable[[str], bool] | None = None,
     ) -> list[dict[str, Any]]:
-        """Operations without their steps, newest first. before: a `number` to go on from."""
+        """Operations without their steps, newest first.
+
+        before: a `number` to go on from. sees: whether a host of that name is one of those that
+        the operations are to be about; None for all operations, those about networks included.
+        """
         wanted = {
             "host = ?": host,
             "network = ?": network,
@@ -191,8 +196,11 @@ class Journal:
             "number < ?": before,
         }
         given = {clause: value for clause, value in wanted.items() if value is not None}
-        where = f" where {' and '.join(given)}" if given else ""
+        clauses = [*given, *(("sees(host)",) if sees is not None else ())]
+        where = f" where {' and '.join(clauses)}" if clauses else ""
         with self._database.reading() as db:
+            if sees is not None:
+                db.create_function("sees", 1, lambda host: host is not None and sees(host))
             rows = db.execute(
                 f"select * from operations{where} order by number desc limit ?",  # noqa: S608 - fixed clauses
                 (*given.values(), limit),

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 ROOT = "/redfish/v1"
 SYSTEMS, MANAGERS = f"{ROOT}/Systems", f"{ROOT}/Managers"
 SESSION_SERVICE = f"{ROOT}/SessionService"
+SESSIONS = f"{SESSION_SERVICE}/Sessions"
 TARGETS = ("None", *KINDS)
 _OK = {"State": "Enabled", "Health": "OK"}
 _ARCHITECTURES = {
@@ -95,7 +96,7 @@ def service_root(uuid: str) -> Json:
         "Systems": _link(SYSTEMS),
         "Managers": _link(MANAGERS),
         "SessionService": _link(SESSION_SERVICE),
-        "Links": {"Sessions": _link(f"{SESSION_SERVICE}/Sessions")},
+        "Links": {"Sessions": _link(SESSIONS)},
     }
 
 
@@ -107,6 +108,29 @@ def systems(ids: Iterable[str]) -> Json:
 def managers(ids: Iterable[str]) -> Json:
     """The collection of managers, one for each system."""
     return _collection(MANAGERS, "Manager", "Managers", ids)
+
+
+def session_service(seconds: int) -> Json:
+    """The service that sessions are begun at. seconds: how long one may be idle."""
+    return {
+        **_resource(
+            SESSION_SERVICE, "SessionService", "v1_1_8", "SessionService", "Session Service"
+        ),
+        "ServiceEnabled": True,
+        "SessionTimeout": seconds,
+        "Sessions": _link(SESSIONS),
+    }
+
+
+def sessions(ids: Iterable[str]) -> Json:
+    """The collection of sessions."""
+    return _collection(SESSIONS, "Session", "Sessions", ids)
+
+
+def session(id_: str, user_name: str) -> Json:
+    """A session, without what its client authenticates with."""
+    path = f"{SESSIONS}/{id_}"
+    return {**_resource(path, "Session", "v1_3_0", id_, "User Session"), "UserName": user_name}
 
 
 def system(host: System) -> Json:

@@ -14,10 +14,12 @@ from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
 from agent.http.shared_reads import SharedRead, SharedReads
+from agent.hypervisor.hypervisor import no_host
 from agent.operations.operation import Change
 from agent.redfish import documents, requests
 from agent.redfish.documents import Json, System
 from agent.redfish.errors import RedfishAnswers
+from agent.tools.masking import masked
 
 # A document of a system, from the system and what follows in its path.
 _Document = Callable[..., Json | None]
@@ -43,11 +45,15 @@ class Reader:
 
     def ids(self, req: falcon.Request) -> list[str]:
         """The ids of the hosts that a client sees."""
-        return [row["id"] for row in self._list()]
+        sees = req.context.rights.sees
+        return [row["id"] for row in self._list() if sees(row["name"])]
 
     def system(self, req: falcon.Request, id_: str) -> System:
-        """The host of that id; raises NotFound."""
-        return self._systems(id_)
+        """The host of that id, if the client sees it; raises NotFound."""
+        system = self._systems(id_)
+        if not req.context.rights.sees(system.shown["name"]):
+            raise no_host(id_)
+        return system
 
 
 class Collection:
@@ -130,6 +136,9 @@ class Action:
 
 def _answer(req: falcon.Request, resp: falcon.Response, document: Json) -> None:
     """Answer a document with its ETag, or 304 to who has it already."""
+    if req.context.rights.read_only:
+        # Or a password could be guessed by the ETag.
+        document = masked(document)
     tag = documents.etag(document)
     resp.etag = tag
     if req.if_none_match and _matches(req.if_none_match, tag):

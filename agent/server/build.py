@@ -28,6 +28,7 @@ from agent.operations.locks import Locks
 from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
 from agent.redfish.resources import add_redfish
+from agent.redfish.sessions import add_sessions
 from agent.tools.run import Runner
 
 # The time limit of the commands of /health and /metrics, whose clients must hear of a daemon that
@@ -94,6 +95,7 @@ def build(config: Config) -> Agent:
         changes,
     )
     add_redfish(app, hosts, changes, places, config)
+    add_sessions(app, access)
     return Agent(
         *(app, runner, admission, executor, recovery, installs, consoles, journal, virt_type),
         *(kept_virsh, access),

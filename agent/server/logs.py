@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent.operations import trace
+from agent.tools.masking import masked, masked_text
 
 # Lines that wait to be written, past which they are dropped: stderr may be a pipe that nobody
 # reads, or a terminal that somebody has stopped.
@@ -78,12 +79,17 @@ class _Enqueue(logging.handlers.QueueHandler):
         self.lock = None
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Called by logging, in the thread that logs, for what the writer's cannot know."""
+        """Called by logging, in the thread that logs, for what the writer's cannot know.
+
+        No line has passwords: whoever reads the log need not be one who may have them.
+        """
         record = copy.copy(record)
-        record.msg, record.args = record.getMessage(), None
+        record.msg, record.args = masked_text(record.getMessage()), None
         if record.exc_info:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = masked_text(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
+        if hasattr(record, "fields"):
+            record.fields = masked(record.fields)
         at_work = trace.current()
         record.ids = {"request_id": at_work.request, "operation": at_work.operation}
         return record

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sh
 
+from . import images as image_server
 from . import libvirtd, stack
 from .daemon import PROJECT, Agent, running, serving
 from .faults import FAULTS, Faults
@@ -117,6 +118,13 @@ def start_agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
 def faults(tmp_path: Path) -> Faults:
     """A folder of tools that go wrong, for an agent's PATH."""
     return Faults(tmp_path / "tools")
+
+
+@pytest.fixture
+def images() -> Iterator[image_server.Images]:
+    """A server of images."""
+    with image_server.serving() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -136,6 +136,10 @@ class Agent:
         """POST a body as JSON, or bytes as they are."""
         return self.request("POST", _path(path), body)
 
+    def put(self, *path: str) -> Answer:
+        """PUT without a body."""
+        return self.request("PUT", _path(path))
+
     def delete(self, *path: str) -> Answer:
         """DELETE what is at a path."""
         return self.request("DELETE", _path(path))

@@ -26,6 +26,9 @@ BRIDGE = PREFIX
 LOG_DIR = Path("/var/log/libvirt/qemu")
 CONSOLE_DIR = LOG_DIR / PREFIX
 BOOT_DIR = Path("/var/lib/libvirt/boot")
+# Where libvirt keeps the definitions of domains, and those of their snapshots.
+DEFINITIONS = Path("/etc/libvirt/qemu")
+SNAPSHOTS = Path("/var/lib/libvirt/qemu/snapshot")
 GIB = 1 << 30
 
 # Networks that are there for every test: their VLAN tags by name.
@@ -107,6 +110,10 @@ def snapshot() -> Snapshot:
     """All that a host or a network consists of, as far as it is the tests' own."""
     return {
         "domains": domains(),
+        "definitions": {
+            without_empty_metadata(path.read_text()) for path in DEFINITIONS.glob(f"{PREFIX}*.xml")
+        },
+        "snapshots": {str(path) for path in SNAPSHOTS.glob(f"{PREFIX}*/*")},
         "networks": networks(),
         "volumes": volumes(),
         "pool files": _files(POOL_PATH),
@@ -158,6 +165,11 @@ def definition(domain: str, *options: str) -> ElementTree.Element:
     return ElementTree.fromstring(virsh("dumpxml", *options, domain))
 
 
+def without_empty_metadata(xml: str) -> str:
+    """A definition without what libvirt leaves where the last note was taken out."""
+    return xml.replace("  <metadata/>\n", "")
+
+
 def kernel_parameters(domain: str) -> str | None:
     """The command line that a domain gives the kernel which it boots, None for no such."""
     return definition(domain).findtext("os/cmdline")
@@ -207,18 +219,19 @@ def values(elements: Iterable[ElementTree.Element], attribute: str) -> list[str 
 # What a person makes by hand.
 
 
-def domain_xml(name: str, devices: str = "", uuid: str | None = None) -> str:
-    """The definition of a domain. devices: XML."""
+def domain_xml(name: str, devices: str = "", uuid: str | None = None, memory: int = 64) -> str:
+    """The definition of a domain. devices: XML. memory: in MiB."""
     given = f"<uuid>{uuid}</uuid>" if uuid else ""
     return (
-        f"<domain type='qemu'><name>{escape(name)}</name>{given}<memory unit='MiB'>64</memory>"
+        f"<domain type='qemu'><name>{escape(name)}</name>{given}"
+        f"<memory unit='MiB'>{memory}</memory>"
         f"<os><type machine='q35'>hvm</type></os><devices>{devices}</devices></domain>"
     )
 
 
-def define_domain(name: str, devices: str = "", uuid: str | None = None) -> None:
+def define_domain(name: str, devices: str = "", uuid: str | None = None, memory: int = 64) -> None:
     """Define a domain, which is off."""
-    virsh("define", "/dev/stdin", stdin=domain_xml(name, devices, uuid))
+    virsh("define", "/dev/stdin", stdin=domain_xml(name, devices, uuid, memory))
 
 
 def remove_domain(domain: str) -> None:

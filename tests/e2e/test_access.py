@@ -91,6 +91,144 @@ def test_tokens(closed: Agent, tmp_path: Path) -> None:
     _assert_nowhere(tmp_path, full, read_only)
 
 
+MACHINE = {"memory": 64, "disks": [], "networks": [V10], "start": False}
+
+
+def test_a_token_for_some_hosts(closed: Agent) -> None:
+    """Another team's hosts do not exist for it: it neither sees, changes, makes nor removes any."""
+    mine, other = own("web1"), own("db1")
+    full = bearer(agent_token(closed.config, "add", "ci"))
+    team = bearer(agent_token(closed.config, "add", "team", "--host", own("web*")))
+    with stack.unchanged():
+        body = {**MACHINE, "start": True}
+        assert closed.request("POST", f"/hosts/{mine}", body, team).status == 200
+        theirs = closed.request("POST", f"/hosts/{other}", body, full).body
+        with stack.unchanged():
+            refused = closed.request("POST", f"/hosts/{own('db2')}", MACHINE, team)
+            assert refused.status == 403
+            for method, path in (
+                ("GET", ""),
+                ("DELETE", ""),
+                ("PUT", "/stop"),
+                ("PUT", "/boot"),
+                ("GET", "/console"),
+                ("GET", "/snapshots"),
+            ):
+                answer = closed.request(method, f"/hosts/{other}{path}", {"boot": ["disk"]}, team)
+                assert (answer.status, answer.body["detail"]) == (
+                    404,
+                    f"there is no host {other!r}",
+                )
+            assert closed.request("DELETE", f"/networks/{V10}", None, team).status == 403
+            assert closed.request("POST", f"/networks/{NAME}", NETWORK, team).status == 403
+            assert closed.request("GET", "/metrics", None, team).status == 403
+        listed = closed.request("GET", "/hosts", None, team).body
+        assert [(row["name"], row["state"]) for row in listed] == [(mine, "running")]
+        for headers, hosts in ((team, {mine}), (full, {mine, other})):
+            ports = closed.request("GET", f"/networks/{V10}", None, headers).body["ports"]
+            # Those of other tests may be there as well.
+            assert {port["host"] for port in ports} & {mine, other} == hosts
+            found = closed.request("GET", "/operations?limit=500", None, headers).body
+            assert {row["host"] for row in found} == hosts
+        contract = closed.request("GET", "/openapi.json", None, full).body
+        for path in (*contract["paths"], "/redfish/v1/Systems", "/redfish/v1/Managers"):
+            if "{" not in path:
+                shown = closed.text("GET", path, None, team).text
+                assert not any(text in shown for text in (other, theirs["id"])), path
+        assert closed.request("DELETE", f"/hosts/{mine}", None, team).status == 200
+        assert closed.request("DELETE", f"/hosts/{other}", None, full).status == 200
+
+
+SESSIONS = "/redfish/v1/SessionService/Sessions"
+
+
+def test_a_client_of_redfish(closed: Agent, tmp_path: Path) -> None:
+    """By HTTP Basic, and by a session, which has the rights of its token and ends with it."""
+    token = agent_token(closed.config, "add", "team", "--host", own("web1"), "--read-only")
+    full = agent_token(closed.config, "add", "ci")
+    made = closed.request("POST", f"/hosts/{own('web1')}", MACHINE, bearer(full)).body
+    assert closed.request("POST", f"/hosts/{own('db1')}", MACHINE, bearer(full)).status == 200
+
+    def ask(method: str, path: str, headers: Any = None, body: Any = None) -> Any:
+        answer = closed.text(method, path, body, headers)
+        return answer.status, json.loads(answer.text or "null"), answer.headers
+
+    assert ask("GET", "/redfish/v1/")[:1] == (200,)
+    status, _, headers = ask("GET", "/redfish/v1/Systems")
+    assert (status, headers["www-authenticate"]) == (
+        401,
+        'Bearer realm="staging-agent", Basic realm="staging-agent", charset="UTF-8"',
+    )
+    wrong = {"UserName": "admin", "Password": f"{token}x"}
+    assert ask("POST", SESSIONS, body=wrong)[0] == 401
+    status, session, headers = ask("POST", SESSIONS, body={**wrong, "Password": token})
+    assert (status, session["UserName"]) == (201, "admin")
+    mine = {"X-Auth-Token": headers["x-auth-token"]}
+    systems = [{"@odata.id": f"/redfish/v1/Systems/{made['id']}"}]
+    assert ask("GET", "/redfish/v1/Systems", mine)[1]["Members"] == systems
+    reset = f"{systems[0]['@odata.id']}/Actions/ComputerSystem.Reset"
+    assert ask("POST", reset, mine, {"ResetType": "On"})[0] == 403
+    url = f"http://{closed.address}/redfish/v1/Systems"
+    assert curl("-u", f"anybody:{token}", url)[1]["Members"] == systems
+    assert ask("DELETE", headers["location"], mine)[0] == 204
+    assert ask("GET", "/redfish/v1/Systems", mine)[0] == 401
+    _, _, headers = ask("POST", SESSIONS, body={**wrong, "Password": token})
+    again = {"X-Auth-Token": headers["x-auth-token"]}
+    assert ask("GET", headers["location"], again)[0] == 200
+    agent_token(closed.config, "revoke", "team")
+    assert ask("GET", headers["location"], again)[0] == 401
+    closed.logged(f"team@127.0.0.1 DELETE {SESSIONS}/")
+    _assert_nowhere(tmp_path, token, full, mine["X-Auth-Token"], again["X-Auth-Token"])
+
+
+def test_passwords(closed: Agent, tree: str) -> None:
+    """In commands that succeed and in one that fails; no log has them, nor who may only read."""
+    secrets = ("s3cret", "pass=w0rd")
+    url, name = tree.replace("http://", "http://user:s3cret@"), own("ns")
+    full = bearer(agent_token(closed.config, "add", "ci"))
+    read_only = bearer(agent_token(closed.config, "add", "grafana", "--read-only"))
+    install = {
+        "install": True,
+        "location": url,
+        "cmdline": "tree.hold pass=w0rd it's",
+        "memory": 256,
+    }
+    body = {**MACHINE, **install}
+    del body["start"]
+
+    def ask(method: str, path: str, body: Any = None) -> Answer:
+        return closed.request(method, path, body, full)
+
+    with stack.unchanged():
+        nowhere = url.replace("/dists/", "/nowhere/")
+        failed = ask("POST", f"/hosts/{name}", {**body, "location": nowhere})
+        assert failed.status == 400
+        assert "user:s3cret@" in failed.text
+        assert ask("POST", f"/hosts/{name}", body).status == 200
+        assert stack.kernel_parameters(name) == "tree.hold pass=w0rd it's"
+        missing = ask("PUT", f"/hosts/{name}/media", {"image": f"{url}/nowhere"})
+        assert missing.status == 400
+        rows = ask("GET", "/operations").body
+        paths = ["/overview", f"/hosts/{name}", "/operations"]
+        paths += [f"/operations/{row['id']}" for row in rows]
+        assert len(rows) == 4
+        for path in paths:
+            every, shown = ask("GET", path), closed.request("GET", path, None, read_only)
+            assert "s3cret" in every.text, path
+            assert not any(secret in shown.text for secret in secrets), path
+            assert "http://user:***@" in shown.text
+        for row in rows:
+            script = {**read_only, "Accept": "text/x-shellscript"}
+            text = closed.text("GET", f"/operations/{row['id']}", None, script).text
+            assert text.startswith("#!/bin/sh\n")
+            assert not any(secret in text for secret in secrets)
+        assert ask("DELETE", f"/hosts/{name}").status == 200
+    log = closed.logged(f"delete host {name}")
+    assert "http://user:***@" in log
+    assert "--extra-args=***" in log
+    assert not any(secret in log for secret in secrets)
+
+
 def _assert_nowhere(folder: Path, *secrets: str) -> None:
     """In no file: not the log, the journal with its write-ahead log, nor the file of hashes."""
     files = [path for path in folder.rglob("*") if path.is_file()]

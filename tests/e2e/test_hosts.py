@@ -50,10 +50,13 @@ def _expected(name: str, sizes: list[int], cards: list[tuple[str, int]], **more:
                 "network": network,
                 "bridge": BRIDGE,
                 "vlan": vlan,
+                "trunk": None,
                 "port": card.find("target").attrib["dev"],
             }
             for card, (network, vlan) in zip(interfaces, cards, strict=True)
         ],
+        "boot": ["disk", "network"],
+        "media": None,
         "install": None,
         **more,
     }
@@ -427,6 +430,8 @@ def test_a_host_made_by_hand_may_have_any_name(either_agent: Agent, odd: str) ->
             "autostart": False,
             "disks": [{"target": "vda", "size": 1, "pool": POOL, "volume": "by-hand.qcow2"}],
             "interfaces": [],
+            "boot": ["disk"],
+            "media": None,
             "install": None,
         },
     )

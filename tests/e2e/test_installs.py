@@ -128,7 +128,8 @@ def test_an_install_is_followed_to_its_end(agent: Agent, tree: str, tmp_path: Pa
             port = made["interfaces"][0]["port"]
             assert (done["id"], done["status"]) == (waiting["id"], "done")
             commands = [(step["argv"], step["undo"], step["ok"]) for step in done["commands"]]
-            check = ["ovs-vsctl", "--timeout=10", "wait-until", "Port", port, "tag=10"]
+            vlans = ["tag=10", "trunks=[]", "vlan_mode=[]"]
+            check = ["ovs-vsctl", "--timeout=10", "wait-until", "Port", port, *vlans]
             start = ["virsh", "--connect=qemu:///system", "start", f"--domain={made['id']}"]
             assert commands[-2:] == [(start, False, True), (check, False, True)]
             install = agent.get("hosts", NAME).body["install"]

@@ -33,6 +33,7 @@ def test_a_network_is_made_shown_and_removed(either_agent: Agent) -> None:
             "id": info["UUID"],
             "bridge": BRIDGE,
             "vlan": 100,
+            "trunk": None,
             "ports": [],
         }
         assert info == {
@@ -136,6 +137,6 @@ def _shown_as_made(agent: Agent, name: str) -> dict[str, object]:
     row = {"name": name, "state": "active", "autostart": "no", "persistent": "yes"}
     assert row in agent.get("networks").body
     shown = agent.get("networks", name)
-    more = {"id": _info(name)["UUID"], "bridge": BRIDGE, "vlan": 30, "ports": []}
+    more = {"id": _info(name)["UUID"], "bridge": BRIDGE, "vlan": 30, "trunk": None, "ports": []}
     assert (shown.status, shown.body) == (200, {**row, **more})
     return shown.body

@@ -1,16 +1,15 @@
 """Power: each verb on real machines in each state."""
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from . import libvirtd, stack
+from . import boot, libvirtd, stack
 from .daemon import Agent, serving
 from .faults import Faults
 from .libvirtd import Libvirt
-from .stack import BRIDGE, POOL, V10, own, virsh
+from .stack import BRIDGE, V10, own, virsh
 
 NAME = own("ns")
 BARE = {"memory": 64, "disks": [], "networks": []}
@@ -46,47 +45,19 @@ FITS = {
 }
 
 
-def _disk(*after: int, before: tuple[int, ...] = ()) -> bytes:
-    """A disk that a BIOS boots: it says "booted" on the serial port, then does what is given.
-
-    after, before: machine code for a processor in real mode; what it does before it says so.
-    """
-    text = 0x7C00 + len(before) + 31 + len(after)
-    code = (
-        *before,
-        # cli; cld; xor ax, ax; mov ds, ax; mov si, text
-        *(0xFA, 0xFC, 0x31, 0xC0, 0x8E, 0xD8, 0xBE, *struct.pack("<H", text)),
-        # next: lodsb; test al, al; jz after; mov ah, al; mov dx, 0x3fd
-        *(0xAC, 0x84, 0xC0, 0x74, 0x11, 0x88, 0xC4, 0xBA, 0xFD, 0x03),
-        # wait: in al, dx; test al, 0x20; jz wait; mov al, ah; mov dl, 0xf8; out dx, al; jmp next
-        *(0xEC, 0xA8, 0x20, 0x74, 0xFB, 0x88, 0xE0, 0xB2, 0xF8, 0xEE, 0xEB, 0xEA),
-        *after,
-    )
-    sector = (bytes(code) + b"booted\r\n\0").ljust(510, b"\0") + b"\x55\xaa"
-    return sector.ljust(1 << 20, b"\0")
-
-
-HALT = (0xF4, 0xEB, 0xFD)  # end: hlt; jmp end
 # Switches itself off once its power button is pressed.
-HEEDS_BUTTON = _disk(
+HEEDS_BUTTON = boot.says(
+    "booted",
     # poll: mov dx, 0x600; in ax, dx; test ah, 1; jz poll
     *(0xBA, 0x00, 0x06, 0xED, 0xF6, 0xC4, 0x01, 0x74, 0xF7),
     # mov dx, 0x604; mov ax, 0x2000; out dx, ax     off
     *(0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF),
-    *HALT,
+    *boot.HALT,
     # mov dx, 0x602; mov ax, 0x100; out dx, ax      have the button noticed
     before=(0xBA, 0x02, 0x06, 0xB8, 0x00, 0x01, 0xEF),
 )
 # Tells its panic device that it has crashed: mov dx, 0x505; mov al, 1; out dx, al
-PANICS = _disk(0xBA, 0x05, 0x05, 0xB0, 0x01, 0xEE, *HALT)
-
-
-def _put_on_disk(name: str, content: bytes, folder: Path) -> None:
-    """Give a host that is off something to boot on its first disk."""
-    raw, image = folder / "raw", folder / "image"
-    raw.write_bytes(content)
-    stack.tool("qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(image))
-    virsh("vol-upload", "--pool", POOL, "--vol", stack.volume(name, 0), "--file", str(image))
+PANICS = boot.says("booted", 0xBA, 0x05, 0x05, 0xB0, 0x01, 0xEE, *boot.HALT)
 
 
 def test_a_host_that_is_off(agent: Agent) -> None:
@@ -144,7 +115,7 @@ def test_a_host_that_is_paused(agent: Agent) -> None:
 def test_a_host_that_has_crashed(agent: Agent) -> None:
     """libvirt keeps it as it is until it is stopped; to start it again takes both."""
     image = stack.POOL_PATH / f"{NAME}.raw"
-    image.write_bytes(PANICS)
+    image.write_bytes(boot.disk(PANICS))
     devices = (
         "<panic model='isa'/>"
         f"<disk type='file'><driver name='qemu' type='raw'/><source file={quoteattr(str(image))}/>"
@@ -170,7 +141,7 @@ def test_what_the_guest_sees_of_it(agent: Agent, tmp_path: Path) -> None:
     """It boots at start and reset, and switches itself off at shutdown and for a reboot."""
     assert agent.post("hosts", NAME, body={**BARE, "disks": [1]}).status == 200
     assert _put(agent, "stop").status == 200
-    _put_on_disk(NAME, HEEDS_BUTTON, tmp_path)
+    boot.put_on_disk(NAME, boot.disk(HEEDS_BUTTON), tmp_path)
 
     def boots(count: int) -> None:
         said = stack.wait_for(
@@ -202,6 +173,7 @@ def test_a_start_on_the_wrong_vlan_is_taken_back(
         answer = _put(agent, "start")
         assert answer.status == 503
         command = f"ovs-vsctl --timeout=5 wait-until Port {card['port']} tag=10"
+        command += " 'trunks=[]' 'vlan_mode=[]'"
         assert answer.body["command"] == command
         assert "VLAN tag" in answer.body["detail"]
         assert stack.state(NAME) == "shut off"

@@ -9,112 +9,194 @@ of the pool, networks, ports, console logs, and what virt-install fetched.
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from . import stack
 from .daemon import Agent, Answer
 from .faults import FAULTS, Faults
+from .images import Images
 from .stack import BRIDGE, POOL, POOL_PATH, V10, V20, own, virsh
 
 HOST = {"memory": 64, "disks": [1, 1, 1], "networks": [V10, V20]}
 BARE = {"memory": 64, "disks": [], "networks": []}
 NETWORK = {"bridge": BRIDGE, "vlan": 30}
+ONE_DISK = {"memory": 64, "disks": [1], "networks": [V10]}
+
+
+class At(Enum):
+    """What is at a URL of the test's own servers."""
+
+    TREE = "an install tree"
+    IMAGE = "an image"
+
+
+Urls = dict[At, str]
 # An installer that does not end by itself in the middle of a test.
-INSTALL = {**HOST, "memory": 256, "install": True, "cmdline": "tree.hold"}
+HOLD = {"location": At.TREE, "cmdline": "tree.hold"}
 # One for each of the commands of a group.
-NAMES = [own(f"faulty-{number}") for number in range(10)]
+NAMES = [own(f"faulty-{number}") for number in range(12)]
 CONFUSING = (
     *("{0}", "{0}.qcow2", "{0}.0.qcow2", "{0}.1.qcow2", "{0}.example.com.0.qcow2"),
     *("{0}.3f2504e0-4f89-41d3-9a0c-0305e82c3301.0.qcow2", "{0}.2.qcow2.0.qcow2"),
 )
 
 
+def by_hand(name: str) -> None:
+    """Define a host that is off, with a disk and a card, as the agent has virt-install do.
+
+    virt-install takes a second of a processor for it.
+    """
+    uuid = str(uuid4())
+    volume = f"{name}.{uuid}.0.qcow2"
+    virsh("vol-create-as", POOL, volume, "1M", "--format", "qcow2")
+    devices = (
+        "<controller type='scsi' model='virtio-scsi'/>"
+        "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+        f"<source file='{POOL_PATH / volume}'/><target dev='sda' bus='scsi'/></disk>"
+        f"<interface type='network'><source network='{V10}'/><model type='virtio'/>"
+        f"<target dev='h{uuid.replace('-', '')[:10]}-0'/></interface>"
+    )
+    stack.define_domain(name, devices, uuid, memory=256)
+
+
 @dataclass(frozen=True)
 class Change:
-    """A change. there: what is made of its name before. at_first: what virsh does to that then."""
+    """A change. there: what is made of its name before. at_first: what virsh does to that then.
+
+    there: what is asked of the agent, or what makes it by hand. verb: what it does to a host that
+    stays. before: another change of it, which is made first.
+    """
 
     method: str
     kind: str
     body: dict[str, Any] | None = None
-    there: dict[str, Any] | None = None
+    there: dict[str, Any] | Callable[[str], None] | None = None
     verb: str = ""
-    at_first: str = ""
+    at_first: tuple[str, ...] = ()
+    before: "Change | None" = None
 
-    def prepare(self, agent: Agent, name: str) -> None:
+    def prepare(self, agent: Agent, name: str, urls: Urls) -> None:
         """Make what the change is of."""
-        if self.there is not None:
+        if self.before is not None:
+            self.before.prepare(agent, name, urls)
+            assert self.before.ask(agent, name, urls, prefer="").status == 200
+        if callable(self.there):
+            self.there(name)
+        elif self.there is not None:
             assert agent.post(self.kind, name, body=self.there).status == 200
-        if self.at_first:
-            virsh(self.at_first, name)
+        for word in self.at_first:
+            virsh(word, name)
 
-    def ask(self, agent: Agent, name: str, tree: str, query: str = "") -> Answer:
+    def ask(
+        self, agent: Agent, name: str, urls: Urls, query: str = "", prefer: str = "respond-async"
+    ) -> Answer:
         """Ask for the change."""
-        body = {**self.body, "location": tree} if self.body is INSTALL else self.body
+        body = self.body and {
+            key: urls[value] if isinstance(value, At) else value for key, value in self.body.items()
+        }
         target = f"/{self.kind}/{name}{self.verb}{query}"
-        return agent.request(self.method, target, body, {"Prefer": "respond-async"})
+        return agent.request(self.method, target, body, {"Prefer": prefer})
 
-    def plan(self, agent: Agent, name: str, tree: str) -> list[dict[str, Any]]:
-        """The steps of the change."""
-        self.prepare(agent, name)
-        steps: list[dict[str, Any]] = self.ask(agent, name, tree, "?dry_run=true").body["steps"]
-        return steps
+    def plan(self, agent: Agent, name: str, urls: Urls) -> dict[str, Any]:
+        """The plan of the change."""
+        self.prepare(agent, name, urls)
+        plan: dict[str, Any] = self.ask(agent, name, urls, "?dry_run=true").body
+        return plan
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The nth command of a change of a name goes wrong. steps: those of the change."""
+    """The nth command of a change of a name goes wrong. plan: that of the change."""
 
     change: Change
-    steps: list[dict[str, Any]]
+    plan: dict[str, Any]
     nth: int
     name: str
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps of the plan."""
+        steps: list[dict[str, Any]] = self.plan["steps"]
+        return steps
 
     def status(self, how: str) -> str:
         """What the journal has to say of it then."""
         makes = [number for number, step in enumerate(self.steps, 1) if step["undo"]]
         if how not in KILLS:
             return "undone" if makes else "failed"
-        if self.change.verb:
-            return "failed"  # it is left as it is
+        if self.plan["leave"]:
+            return "failed"
         # A delete is carried on; so is a create of which all that it makes was made.
         return "done" if all(number < self.nth for number in makes) else "undone"
 
+    def is_over(self, how: str) -> bool:
+        """Whether all commands of a change that takes nothing back have done their work then."""
+        did_all = self.nth == len(self.steps) and how in DO_THEIR_WORK
+        return self.status(how) == "done" or did_all
+
     def stays(self, how: str) -> bool:
         """Whether there is such a host or network then."""
+        if self.change.verb:
+            return True
         if self.change.method == "DELETE":
-            did_all = self.nth == len(self.steps) and how in DO_THEIR_WORK
-            return self.status(how) == "failed" and not did_all
-        return bool(self.change.verb) or self.status(how) == "done"
+            return not self.is_over(how)
+        return self.status(how) == "done"
 
 
 CREATE = Change("POST", "hosts", HOST)
+SNAPSHOT = "/snapshots/clean"
+# Suspended, since its BIOS would look for a network boot, which takes all of a processor.
+RUNS = ("start", "suspend")
+OF_ONE_THAT_RUNS = Change("POST", "hosts", there=by_hand, verb=SNAPSHOT, at_first=RUNS)
+OF_ONE_THAT_IS_OFF = Change("POST", "hosts", there=by_hand, verb=SNAPSHOT)
+INSERT = Change("PUT", "hosts", {"image": At.IMAGE}, there=by_hand, verb="/media", at_first=RUNS)
 # Those of a group are tried together.
 GROUPS = {
-    "create host": [CREATE],
-    "install host": [Change("POST", "hosts", INSTALL)],
-    # Its BIOS would look for a network boot, which takes all of a processor.
-    "delete host": [Change("DELETE", "hosts", there=HOST, at_first="suspend")],
+    "create host": [CREATE, Change("POST", "hosts", {**ONE_DISK, "start": False})],
+    "install host": [Change("POST", "hosts", {**HOST, "memory": 256, "install": True, **HOLD})],
+    "delete host": [Change("DELETE", "hosts", there=HOST, at_first=("suspend",))],
     "network": [
         Change("POST", "networks", NETWORK),
+        Change("POST", "networks", {**NETWORK, "trunk": [40, 50]}),
         Change("DELETE", "networks", there=NETWORK),
     ],
     "power": [
         Change(
-            "PUT", "hosts", there={**BARE, "networks": [V10]}, verb="/start", at_first="destroy"
+            "PUT", "hosts", there={**BARE, "networks": [V10]}, verb="/start", at_first=("destroy",)
         ),
         *(
             Change("PUT", "hosts", there=BARE, verb=f"/{verb}")
             for verb in ("stop", "shutdown", "reboot", "reset")
         ),
+        Change("PUT", "hosts", {"boot": ["network", "disk"]}, there=by_hand, verb="/boot"),
+    ],
+    "install again": [
+        Change("PUT", "hosts", HOLD, there=by_hand, verb="/install"),
+        Change("PUT", "hosts", {}, there=by_hand, verb="/install"),
+    ],
+    "media": [INSERT, Change("DELETE", "hosts", verb="/media", before=INSERT)],
+    "snapshots": [
+        OF_ONE_THAT_RUNS,
+        OF_ONE_THAT_IS_OFF,
+        Change("PUT", "hosts", verb=f"{SNAPSHOT}/revert", before=OF_ONE_THAT_RUNS),
+        # It runs by now: to stop one that is off cannot fail.
+        Change("PUT", "hosts", verb=f"{SNAPSHOT}/revert", before=OF_ONE_THAT_IS_OFF, at_first=RUNS),
+        Change("DELETE", "hosts", verb=SNAPSHOT, before=OF_ONE_THAT_RUNS),
     ],
 }
 KILLS = {"killed before": "hang", "killed during": "hang-during", "killed after": "hang-after"}
 HOWS = {"fails before": "before", "fails after": "after", "hangs": "hang-after", **KILLS}
 DO_THEIR_WORK = ("fails after", "hangs")
 # What others do on the machine may hold up any command for a while.
-SHORT = {"virsh_seconds": 15, "virt_install_seconds": 15, "ovs_vsctl_seconds": 10}
+SHORT = {
+    **dict.fromkeys(("virsh_seconds", "virt_install_seconds"), 15),
+    **dict.fromkeys(("media_seconds", "snapshot_seconds"), 15),
+    "ovs_vsctl_seconds": 10,
+}
 
 
 @pytest.fixture
@@ -135,16 +217,37 @@ def nothing_left() -> Iterator[None]:
     FAULTS["leaks"] -= FAULTS["injected"] - injected
 
 
-def _cells(agent: Agent, changes: list[Change], tree: str) -> list[Cell]:
+@pytest.fixture
+def urls(tree: str, images: Images) -> Urls:
+    """The URLs of what the changes fetch."""
+    return {At.TREE: tree, At.IMAGE: images.url()}
+
+
+def _cells(agent: Agent, changes: list[Change], urls: Urls) -> list[Cell]:
     """A name for each command of each change, with what is there before."""
     names = iter(NAMES)
     cells = []
     for change in changes:
         first = next(names)
-        steps = change.plan(agent, first, tree)
-        cells.append(Cell(change, steps, 1, first))
-        cells += [Cell(change, steps, nth, next(names)) for nth in range(2, len(steps) + 1)]
+        plan = change.plan(agent, first, urls)
+        cells.append(Cell(change, plan, 1, first))
+        cells += [Cell(change, plan, nth, next(names)) for nth in range(2, len(plan["steps"]) + 1)]
     return cells
+
+
+def _kept(agent: Agent, cell: Cell) -> Any:
+    """What there is of the host that a cell changes; None where it changes none."""
+    if not cell.change.verb:
+        return None
+    uuid = stack.uuid(cell.name)
+    return {
+        "definition": stack.without_empty_metadata(virsh("dumpxml", "--inactive", cell.name)),
+        "snapshots": virsh("snapshot-list", "--name", cell.name),
+        "volumes": {volume for volume in stack.volumes() if uuid in volume},
+        "fetched": {path.name for path in agent.state_dir.iterdir() if uuid in path.name},
+        # What a revert begins with is not taken back.
+        "state": None if cell.change.verb.endswith("revert") else stack.state(cell.name),
+    }
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -154,18 +257,23 @@ def test_each_command_of_a_change(
     how: str,
     start_agent: Callable[..., Agent],
     faults: Faults,
-    tree: str,
+    urls: Urls,
     nothing_left: None,
 ) -> None:
     """A create is taken back, a delete carried on or asked for again, a host left as it is."""
     agent = start_agent(path=faults.path, creates=8, **(SHORT if how == "hangs" else {}))
-    cells = _cells(agent, changes, tree)
+    cells = _cells(agent, changes, urls)
     faults.wrap(*{step["command"]["argv"][0] for cell in cells for step in cell.steps})
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda cell: cell.nth > 1 and cell.change.prepare(agent, cell.name), cells))
+        list(
+            pool.map(
+                lambda cell: cell.nth > 1 and cell.change.prepare(agent, cell.name, urls), cells
+            )
+        )
+        before = list(pool.map(lambda cell: _kept(agent, cell), cells))
         # All are planned before the first of them does anything.
         faults.each()
-        operations = [cell.change.ask(agent, cell.name, tree).body["id"] for cell in cells]
+        operations = [cell.change.ask(agent, cell.name, urls).body["id"] for cell in cells]
         for cell, operation in zip(cells, operations, strict=True):
             faults.of(operation, cell.nth, HOWS[how])
             FAULTS["injected"] += 1
@@ -183,14 +291,23 @@ def test_each_command_of_a_change(
             assert told == [(cell.nth - 1, code) for cell in cells]
         stay = {cell.name for cell in cells if cell.stays(how)}
         assert (stack.domains() | stack.networks()) & {*NAMES} == stay
-        gone = pool.map(lambda cell: agent.delete(cell.change.kind, cell.name).status, cells)
-        assert list(gone) == [200 if cell.name in stay else 404 for cell in cells]
+        for cell, kept in zip(cells, before, strict=True):
+            if cell.status(how) == "undone" and cell.name in stay:
+                assert _kept(agent, cell) == kept
+            elif cell.change.method == "DELETE" and cell.change.verb:
+                again = cell.change.ask(agent, cell.name, urls, prefer="")
+                assert again.status == (404 if cell.is_over(how) else 200)
+        gone = list(pool.map(lambda cell: agent.delete(cell.change.kind, cell.name), cells))
+        expected = [200 if cell.name in stay else 404 for cell in cells]
+        told = [answer.body.get("detail") for answer in gone]
+        assert [answer.status for answer in gone] == expected, told
+    assert list(agent.state_dir.glob("*.media")) == []
 
 
 def _cut_off(agent: Agent, faults: Faults, word: str) -> str:
     """Kill the agent after the command of a create with a word; returns the operation."""
     faults.at(word, 1, "hang-after")
-    operation: str = CREATE.ask(agent, NAMES[0], "").body["id"]
+    operation: str = CREATE.ask(agent, NAMES[0], {}).body["id"]
     FAULTS["injected"] += 1
     stack.wait_for(faults.hangs, "a command that hangs")
     agent.kill()

@@ -6,22 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import falcon.inspect
+import falcon.testing
 import pytest
 from falcon.constants import HTTP_METHODS, WEBDAV_METHODS
 from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
-from agent.access.control import AccessControl, require_authentication
+from agent.access.control import SESSIONS, AccessControl, require_authentication
 from agent.compute.hosts import Hosts
 from agent.config import Config
 from agent.errors import ConfigError
 
 from .test_http_health import expect_good_health
-from .web import CONFIG, LIST, STATES, Agent, see_problem
+from .web import CONFIG, LIST, STATES, Agent, see_problem, see_redfish_error
 
 METHODS = (*HTTP_METHODS, *WEBDAV_METHODS, "QUERY", "NONSENSE")
 READS = {"GET", "HEAD", "OPTIONS"}
 REALM = 'Bearer realm="staging-agent"'
+BASIC = 'Basic realm="staging-agent", charset="UTF-8"'
+NEEDED = "this needs a token, in a header: Authorization: Bearer TOKEN"
+NEEDED_BY_REDFISH = f"{NEEDED}; or as the password of HTTP Basic, or of a session"
 
 # Falcon's test client says so of those that are not HTTP's own.
 pytestmark = pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
@@ -57,8 +61,9 @@ def every_path(agent: Agent) -> Iterator[str]:
     found = falcon.inspect.inspect_app(agent.app)
     routes = [route.path for route in found.routes]
     assert "/hosts/{name}" in routes
-    # The files of the page are open, and Redfish has errors of its own.
-    rest = [path for path in routes if not path.startswith(("/page/", "/redfish"))]
+    assert f"{SESSIONS}/{{session}}" in routes
+    # The files of the page are open.
+    rest = [path for path in routes if not path.startswith("/page/")]
     yield from (path.replace("{", "").replace("}", "") for path in rest)
     yield from (f"{route.prefix}/a" for route in found.static_routes)
     # A sink is a regular expression: no path is made of it, so there must be none.
@@ -66,34 +71,62 @@ def every_path(agent: Agent) -> Iterator[str]:
     yield from ("/", "/nope", "/healthy", "/health/a", "/hosts/a/b/c", "/%2Fhealth")
 
 
+def see_refused(answer: falcon.testing.Result, path: str, status: int, detail: str) -> None:
+    """Fail unless an answer is this error, in the form that errors have at that path."""
+    if path.startswith("/redfish") and path != "/redfishy":
+        see_redfish_error(answer, status, detail)
+    else:
+        see_problem(answer, status, detail)
+
+
 def test_every_route_is_closed_without_a_token(closed: Agent, full: str) -> None:
     """Whatever the method is, and with one and the same answer: strangers learn no path."""
-    for path in every_path(closed):
+    for path in (*every_path(closed), "/redfishy", "/redfish/v1/nope", "/redfish/v2"):
+        redfish = path == "/redfish" or path.startswith("/redfish/")
+        challenges = f"{REALM}, {BASIC}" if redfish else REALM
         for method in METHODS:
+            if (method, path) in OPEN:
+                continue
             answer = closed(method, path, body='{"bridge": "br0", "vlan": 1}')
-            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, REALM), path
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, challenges)
             assert "allow" not in answer.headers
             if method != "HEAD":
-                detail = "this needs a token, in a header: Authorization: Bearer TOKEN"
-                see_problem(answer, 401, detail)
+                see_refused(answer, path, 401, NEEDED_BY_REDFISH if redfish else NEEDED)
     assert closed.journal.find() == []
+
+
+# What a client of Redfish finds out how to authenticate by.
+OPEN = {
+    *((method, path) for method in ("GET", "HEAD") for path in ("/redfish", "/redfish/v1")),
+    ("POST", SESSIONS),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(OPEN))
+def test_what_is_open_to_everybody(closed: Agent, full: str, method: str, path: str) -> None:
+    for written in (path, f"{path}/"):
+        assert closed(method, written).status_code not in (401, 403)
 
 
 def test_what_falcon_refuses_by_itself(closed: Agent) -> None:
     """Before any middleware is asked, and alike on every path."""
     answers = [closed("WEBSOCKET", path) for path in every_path(closed)]
-    assert {(answer.status_code, answer.json["title"]) for answer in answers} == {
-        (400, "Bad Request")
+    told = {
+        (answer.status_code, answer.json.get("title") or answer.json["error"]["message"])
+        for answer in answers
     }
+    assert told == {(400, "Bad Request"), (400, "400 Bad Request")}
 
 
 def test_a_read_only_token_changes_nothing(closed: Agent, read_only: str) -> None:
     detail = "the token grafana is read-only; it may GET and change nothing"
     for path in every_path(closed):
         for method in set(METHODS) - READS:
+            if (method, path) in {("POST", SESSIONS), ("DELETE", f"{SESSIONS}/session")}:
+                continue  # its own, which changes nothing else
             for query in ("", "dry_run=true"):
                 answer = closed(method, path, headers=bearer(read_only), query_string=query)
-                see_problem(answer, 403, detail)
+                see_refused(answer, path, 403, detail)
     assert closed.journal.find() == []
 
 

@@ -19,6 +19,7 @@ from agent.operations.locks import Claim
 from agent.operations.operation import DONE, FAILED, RUNNING, UNDONE, UNSETTLED, Change
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
+from agent.tools.commands.virt_install import Installer, reinstall
 
 from . import golden
 from .fake_runner import (
@@ -95,6 +96,20 @@ def test_an_unforeseen_error_takes_all_steps_back(world: World, failing: int) ->
         carry_out(world, PLAN)
     forward = [step.command for step in PLAN.steps[: failing + 1]]
     assert argvs(world.commands.ran) == argvs([*forward, *UNDOS[failing]])
+
+
+def test_a_failure_is_logged_without_what_its_command_line_has(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its client, who has sent that, and the journal are told all of it."""
+    command = reinstall("uri", "uuid", Installer("http://a/", "quiet password=s3cret"))
+    world.commands.fails(command, "ERROR    no option password=s3cret")
+    caplog.set_level("INFO")
+    plan = Plan("install host a", (Step("install", command),))
+    with pytest.raises(CommandFailed) as caught:
+        carry_out(world, plan)
+    assert caught.value.detail == "virt-install failed: no option password=s3cret"
+    assert caplog.messages[-1] == "operation one is failed: virt-install failed: no option ***"
 
 
 def test_an_undo_that_ends_unforeseen_is_told_too(world: World) -> None:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -160,6 +161,30 @@ def test_a_level(written: io.StringIO, level: str, told: list[str]) -> None:
             getattr(_log, each)(each)
         logging.getLogger("other").debug("not this")
     assert [line["level"] for line in objects(written)] == told
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_line_has_passwords(written: io.StringIO, form: str) -> None:
+    """Neither a message, what it has besides, nor a traceback; whatever the quotes are."""
+    url, cmdline = "http://user:s3cret@h/a", "quiet 'x' password=s3cret"
+    argv = ["virt-install", f"--location={url}", f"--extra-args={cmdline}", "--boot=hd"]
+    with logs.to_stderr(form):
+        _log.info("%s: %s", "0.1 s", shlex.join(argv), extra={"fields": {"command": argv}})
+        _log.warning("killed: %s", argv)
+        try:
+            raise ValueError(f"{url} {argv}")
+        except ValueError:
+            _log.exception("fetch %s", url)
+    text = written.getvalue()
+    assert "s3cret" not in text
+    assert text.count("http://user:***@h/a") == {"text": 5, "json": 6}[form]
+    assert text.count("--extra-args=***") == {"text": 3, "json": 4}[form]
+    if form == "json":
+        first = objects(written)[0]
+        location = "--location=http://user:***@h/a"
+        assert first["command"] == ["virt-install", location, "--extra-args=***", "--boot=hd"]
+        line = f"virt-install {location} '--extra-args=***' --boot=hd"
+        assert first["message"] == f"0.1 s: {line}"
 
 
 class Stopped(io.StringIO):

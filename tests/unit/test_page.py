@@ -12,6 +12,7 @@ import pytest
 from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
+from agent.access.rights import EVERYTHING
 from agent.config import Config
 from agent.errors import JournalFailed
 from agent.http.places import Places
@@ -327,8 +328,9 @@ def test_overviews_that_are_asked_for_at_the_same_time_share_a_read() -> None:
 
     def ask() -> bytes | None:
         came.release()
-        resp = falcon.Response()
-        resource.on_get(falcon.testing.create_req(), resp)
+        req, resp = falcon.testing.create_req(), falcon.Response()
+        req.context.rights = EVERYTHING
+        resource.on_get(req, resp)
         return resp.data
 
     with ThreadPoolExecutor(10) as pool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.access import tokens
+from agent.access.rights import Rights
 from agent.access.tokens import FULL, READ_ONLY, Tokens
 from agent.errors import AlreadyExists, ConfigError, NotFound, TokensUnusable
 
@@ -54,6 +55,46 @@ def test_what_a_person_wrote_is_kept(path: Path) -> None:
     assert rights(path) == {}
 
 
+def test_a_token_for_some_hosts(path: Path) -> None:
+    secret = tokens.add(path, "team", read_only=True, hosts=["web*", "db-[0-9]", "żółw?"])
+    tokens.add(path, "ci", read_only=False)
+    team, everybody = tokens.read(path)
+    assert Tokens(path).find(secret) == team
+    assert path.read_text() == f"{team.line()}\n{everybody.line()}\n"
+    assert team.line().endswith(f"{team.hash.hex()} host=web* host=db-[0-9] host=żółw?")
+    assert team.allows() == Rights(read_only=True, hosts=("web*", "db-[0-9]", "żółw?"))
+    assert everybody.allows() == Rights(read_only=False, hosts=None)
+
+
+@pytest.mark.parametrize("pattern", ["", "a b", "a\n", "a\u2028b", "x" * 254, "a\udcff"])
+def test_a_pattern_that_cannot_be(path: Path, pattern: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        tokens.add(path, "team", read_only=False, hosts=["web*", pattern])
+    assert caught.value.detail == (
+        f"{pattern!r}: a pattern of host names has 1 to 253 printable characters, none of them a"
+        " space, for which ? stands"
+    )
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("web", True),
+        ("web1.example.com", True),
+        ("Web1", False),
+        ("aweb", False),
+        ("db-1", True),
+        ("db-12", False),
+        ("", False),
+    ],
+)
+def test_the_hosts_that_a_token_is_for(name: str, seen: bool) -> None:
+    assert Rights(hosts=("web*", "db-[0-9]")).sees(name) is seen
+    assert Rights().sees(name)
+    assert not Rights(hosts=()).sees(name)
+
+
 @pytest.mark.parametrize("name", ["", "a b", "a@b", "a\n", "#a", "ż", "x" * 65, "a/b"])
 def test_a_name_that_cannot_be(path: Path, name: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -78,7 +119,12 @@ def test_a_name_that_is_taken_and_one_that_is_not_there(path: Path) -> None:
     ("text", "why"),
     [
         ("ci", "line 1: it has 1 words; a token is its name, rights, salt and hash"),
-        (f"# a\n\n{LINE} x", "line 3: it has 5 words; a token is its name, rights, salt and hash"),
+        (f"# a\n\n{LINE} x", "line 3: 'x' is not host= and a pattern of host names"),
+        (f"{LINE} host=a host=", "line 1: 'host=' is not host= and a pattern of host names"),
+        (
+            f"{LINE} host={'a' * 254}",
+            f"line 1: 'host={'a' * 254}' is not host= and a pattern of host names",
+        ),
         (f"a@b full {SALT} {HASH}", "line 1: 'a@b' is no name of a token"),
         (f"ci admin {SALT} {HASH}", "line 1: 'admin' is neither full nor read-only"),
         (f"ci full {SALT[1:]} {HASH}", "line 1: the salt is not 32 hexadecimal digits"),
@@ -243,6 +289,10 @@ def test_the_command(path: Path, settings: str) -> None:
     assert Tokens(path).find(secret.removesuffix("\n")) is not None
     assert run("add", "grafana", "--read-only", settings)[0] == 0
     assert run("list", settings) == (0, "ci       full\ngrafana  read-only\n", "")
+    assert run("add", "team", "--host", "web*", "--host=db", "--read-only", settings)[0] == 0
+    assert run("list", settings)[1].splitlines()[2:] == ["team     read-only  for web* db"]
+    assert run("revoke", "team", settings) == (0, "", "")
+    assert run("add", "team", "--host=", settings)[0] == 2
     assert run("revoke", "ci", settings) == (0, "", "")
     assert run("list", settings) == (0, "grafana  read-only\n", "")
     assert run("revoke", "ci", settings) == (

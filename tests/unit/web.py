@@ -27,6 +27,7 @@ from agent.operations.locks import Locks
 from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
 from agent.redfish.resources import add_redfish
+from agent.redfish.sessions import add_sessions
 from agent.tools.run import Runner
 
 from .contract import see_that_it_conforms
@@ -75,6 +76,7 @@ class Agent:
         places = Places(config.threads)
         changes = Changes(self.executor, self.journal, places, rest_codes=config.rest_codes)
         hosts = Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1))
+        access = AccessControl(config)
         app = create_app(
             config,
             hosts,
@@ -85,13 +87,14 @@ class Agent:
             Health(hypervisor, self.journal, self.recovery),
             Consoles(hypervisor, CONFIG),
             Screens(hypervisor, runner, CONFIG),
-            AccessControl(config),
+            access,
             metrics,
             places,
             changes,
             manual_folder=manual,
         )
         add_redfish(app, hosts, changes, places, config)
+        add_sessions(app, access)
         self.app = app
         self._rest_codes = config.rest_codes
         self._client = falcon.testing.TestClient(app)
@@ -150,6 +153,12 @@ def see_problem(answer: falcon.testing.Result, status: int, detail: str, **more:
         "5" if status == 503 else None,
     )
     assert answer.json == {"title": title, "status": status, "detail": detail, **more}
+
+
+def see_redfish_error(answer: falcon.testing.Result, status: int, message: str) -> None:
+    """Fail unless an answer is an error of Redfish that says this."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    assert answer.json["error"]["message"] == message
 
 
 def see_invalid(answer: falcon.testing.Result, *errors: tuple[str, str]) -> None:

@@ -23,6 +23,9 @@ same `Allow`. Errors are problem documents.
 `dry_run=true` on a change returns the plan and changes nothing. With `Prefer: respond-async` the
 answer is a 202 as soon as the plan is made, and `Location` is where the operation can be followed.
 With `Accept: {SCRIPT}` a plan or an operation is a shell script.
+
+For a client whose token is for some hosts only, other hosts and the changes of them do not exist.
+One whose token is read-only is shown `***` in the place of passwords.
 """
 # Each with whether it is always there.
 _HEADERS = {

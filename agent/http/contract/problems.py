@@ -32,7 +32,8 @@ SCHEMAS: Json = {
 _ERRORS = {
     400: "The request is invalid; `errors` names every field that is wrong.",
     401: "The token is missing or unknown.",
-    403: "The token, or the web page that sent the request, is not allowed to do that.",
+    403: "The token, which may be read-only or for some hosts only, or the web page that sent the"
+    " request, is not allowed to do that.",
     404: "There is nothing of that name.",
     409: "The name is taken, what is to be removed is in use, the host's state does not allow it,"
     " or another operation holds the name (`held_by`).",

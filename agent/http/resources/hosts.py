@@ -21,12 +21,22 @@ class HostList:
     """/hosts"""
 
     def __init__(self, hosts: Hosts, places: Places) -> None:
-        # The bytes, made once for all who share the read.
-        self._list = SharedRead(lambda: json_line(hosts.list()).encode(), places)
+        self._hosts = hosts
+        self._list = SharedRead(self._read, places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List every host."""
-        resp.data = self._list()
+        """List every host that the client sees."""
+        rights = req.context.rights
+        rows, data = self._list()
+        if rights.limited:
+            resp.media = [row for row in rows if rights.sees(row["name"])]
+        else:
+            resp.data = data
+
+    def _read(self) -> tuple[list[dict[str, str]], bytes]:
+        """Every host, and the bytes that they become, made once for all who share the read."""
+        rows = self._hosts.list()
+        return rows, json_line(rows).encode()
 
 
 class Host:

@@ -38,9 +38,11 @@ class Network:
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""
     ) -> None:
-        """Show a network."""
+        """Show a network, with those of its hosts that the client sees."""
         with self._places.one():
-            resp.media = self._networks.show(network)
+            shown = self._networks.show(network)
+        sees = req.context.rights.sees
+        resp.media = {**shown, "ports": [port for port in shown["ports"] if sees(port["host"])]}
 
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, network: str, name: str = ""

@@ -1,9 +1,11 @@
 """/operations and /operations/{operation}: the journal."""
 
 from collections.abc import Callable
+from typing import Any
 
 import falcon
 
+from agent.access.rights import Rights
 from agent.errors import NotFound
 from agent.http.contract.operations import QUERY
 from agent.http.resources.changes import answer_script, wants_script
@@ -11,6 +13,7 @@ from agent.http.resources.request import query
 from agent.operations.journal import Journal
 from agent.plans.plan import Plan
 from agent.plans.script import operation_script
+from agent.tools.masking import masked
 
 
 class OperationList:
@@ -21,7 +24,9 @@ class OperationList:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List operations, newest first; `before` goes on where a list ended."""
-        resp.media = self._journal.find(**query(req, QUERY))
+        rights = req.context.rights
+        sees = rights.sees if rights.limited else None
+        resp.media = self._journal.find(**query(req, QUERY), sees=sees)
 
 
 class Operation:
@@ -34,11 +39,17 @@ class Operation:
     def on_get(self, req: falcon.Request, resp: falcon.Response, operation: str) -> None:
         """Show an operation, as JSON or as a script."""
         found = self._journal.get(operation)
-        if found is None:
+        if found is None or not _is_seen(found, req.context.rights):
             raise NotFound(f"there is no operation {operation!r}")
         if wants_script(req):
-            answer_script(resp, operation_script(found))
+            read_only = req.context.rights.read_only
+            answer_script(resp, operation_script(masked(found) if read_only else found))
         else:
             # Plans of a journal of an earlier version are shown without what they had besides.
             plan = Plan.from_json(found["plan"]).to_json()
             resp.media = {**found, "plan": plan, "phase": self._phase(operation)}
+
+
+def _is_seen(found: dict[str, Any], rights: Rights) -> bool:
+    """Whether an operation is about a host that the client sees, or it sees everything."""
+    return not rights.limited or (found["host"] is not None and rights.sees(found["host"]))

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 from socket import gethostname
+from typing import Any
 
 import falcon
 
@@ -45,7 +46,7 @@ class Root:
         if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_HTML)) == falcon.MEDIA_HTML:
             self._files.on_get(req, resp, "index.html")
         else:
-            read_only = bool(getattr(req.context, "read_only", False))
+            read_only = req.context.rights.read_only
             resp.media = {"hypervisor": gethostname(), "read_only": read_only, **_ENTRIES}
 
 
@@ -84,9 +85,21 @@ class WholeHypervisor:
     """/overview"""
 
     def __init__(self, overview: Overview, places: Places) -> None:
-        # The bytes, made once for all who share the read.
-        self._read = SharedRead(lambda: json_line(overview.read()).encode(), places)
+        self._overview = overview
+        self._shared = SharedRead(self._read, places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Show every host and network with what the page shows of them."""
-        resp.data = self._read()
+        """Show every host that the client sees, and every network, as the page shows them."""
+        rights = req.context.rights
+        shown, data = self._shared()
+        if rights.limited:
+            hosts = [host for host in shown["hosts"] if rights.sees(host["name"])]
+            # Nobody knows whose the ports were.
+            resp.media = {**shown, "hosts": hosts, "stale_ports": []}
+        else:
+            resp.data = data
+
+    def _read(self) -> tuple[dict[str, Any], bytes]:
+        """Everything, and the bytes that it becomes, made once for all who share the read."""
+        shown = self._overview.read()
+        return shown, json_line(shown).encode()
