@@ -98,16 +98,19 @@ async function go() {
   }
 }
 
-// What this client may do.
+// What this client may do: change hosts, and networks.
 async function who(title) {
   const entry = await get("/");
   document.getElementById("where").textContent = entry.hypervisor;
   document.title = `${title} · ${entry.hypervisor}`;
-  for (const link of document.querySelectorAll(".writes")) link.hidden = entry.read_only;
+  const rights = { writes: !entry.read_only, networks: !entry.read_only && !entry.some_hosts };
+  for (const right of Object.keys(rights)) {
+    for (const link of document.querySelectorAll(`nav .${right}`)) link.hidden = !rights[right];
+  }
   leave.hidden = !hasToken();
   // A link sends no token.
   document.getElementById("manual").hidden = hasToken();
-  return entry;
+  return rights;
 }
 
 function askForToken(why) {

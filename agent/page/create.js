@@ -57,12 +57,12 @@ function form(view, title, { fields, parts, path, body, done }) {
   };
 }
 
-function mayNot(view, title) {
-  view.replaceChildren(h("h1", {}, title), h("p", {}, "Your token is read-only: it may change nothing."));
+function mayNot(view, title, why) {
+  view.replaceChildren(h("h1", {}, title), h("p", {}, why));
 }
 
-export async function newNetwork(view, _, { read_only: readOnly }) {
-  if (readOnly) return mayNot(view, "New network");
+export async function newNetwork(view, _, rights) {
+  if (!rights.networks) return mayNot(view, "New network", "Your token may change no network.");
   const { bridges } = await get("/overview");
   const name = field("Name", text(24));
   const bridge = field("Bridge", h("select", {}, bridges.map((each) => h("option", {}, each))), "of Open vSwitch");
@@ -110,8 +110,8 @@ function cardFields(networks) {
   };
 }
 
-export async function newHost(view, _, { read_only: readOnly }) {
-  if (readOnly) return mayNot(view, "New host");
+export async function newHost(view, _, rights) {
+  if (!rights.writes) return mayNot(view, "New host", "Your token is read-only: it may change nothing.");
   const [{ networks, memory: all }, { pool }] = await Promise.all([get("/overview"), health()]);
   const room = pool.available_bytes === undefined ? "" : `; ${size(pool.available_bytes)} are free in the pool`;
   const name = field("Name", text(30, { placeholder: "web.example.com" }), "an RFC 1123 host name");

@@ -13,8 +13,7 @@ import { drawUsage } from "./usage.js";
 // How often snapshots are looked for that nobody made through the agent: each so many times.
 const SELDOM = 8;
 
-export async function hostView(view, [name], { read_only: readOnly }) {
-  const writes = !readOnly;
+export async function hostView(view, [name], { writes }) {
   const [head, made, past, media, boot, log] = Array.from({ length: 6 }, () => h("div"));
   const plots = h("div", { class: "plots" });
   const canvas = h("canvas", { class: "screen", width: 640, height: 400, role: "img", "aria-label": `The screen of ${name}` });

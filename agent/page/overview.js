@@ -50,7 +50,7 @@ const SORTS = {
   processors: (a, b) => a.vcpus - b.vcpus,
 };
 
-export async function overview(view, _, { read_only: readOnly }) {
+export async function overview(view, _, rights) {
   const [wrong, tiles, picture, hosts, networks] = Array.from({ length: 5 }, () => h("div"));
   const filter = h("input", { id: "filter", type: "search", size: 24, autocomplete: "off", oninput: () => draw() });
   const filters = h("div", { class: "row filter", hidden: true }, h("label", { for: "filter" }, "Only hosts whose name or network has"), filter);
@@ -84,9 +84,9 @@ export async function overview(view, _, { read_only: readOnly }) {
       .sort((a, b) => (sorted.down ? -1 : 1) * by(a, b) || byName(a, b))
       .map((host) => [
         host.id, hostLink(host.name), state(shownState(host)), `${host.memory.toLocaleString()} MB`, String(host.vcpus), networksOf(host), installed(host),
-        ...(readOnly ? [] : [h("div", { class: "row" }, powerButtons(host, update))]),
+        ...(rights.writes ? [h("div", { class: "row" }, powerButtons(host, update))] : []),
       ]);
-    const power = readOnly ? [] : [{ label: "power", quiet: true }];
+    const power = rights.writes ? [{ label: "power", quiet: true }] : [];
     show(hosts, table("Hosts", [...heads(), ...power], rows, now.hosts.length ? "No host is like that." : "There is no host yet.", sorted));
   }
 
@@ -102,9 +102,9 @@ export async function overview(view, _, { read_only: readOnly }) {
     const rows = now.networks.toSorted(byName).map((network) => [
       network.id, network.name, state(network.state), network.bridge ?? "", network.vlan === null ? "" : String(network.vlan),
       network.trunk ? network.trunk.join(", ") : "", String(cards(now, network)),
-      ...(readOnly ? [] : [cards(now, network) ? "" : removeButton(network)]),
+      ...(rights.networks ? [cards(now, network) ? "" : removeButton(network)] : []),
     ]);
-    const actions = readOnly ? [] : [{ label: "actions", quiet: true }];
+    const actions = rights.networks ? [{ label: "actions", quiet: true }] : [];
     show(networks, table("Networks", ["name", "state", "bridge", "VLAN", "trunk", { label: "cards", number: true }, ...actions], rows, "There is no network yet."));
   }
 
@@ -136,7 +136,7 @@ export async function overview(view, _, { read_only: readOnly }) {
     // What is wrong is looked at again at once.
     believed = read.value && healthy.status === "ok" ? (looked ? performance.now() + BELIEVED : believed) : 0;
     drawTop(read.reason);
-    const none = h("p", { class: "soft" }, "There is no network yet. ", !readOnly && h("a", { href: "#/new/network" }, "Make one"));
+    const none = h("p", { class: "soft" }, "There is no network yet. ", rights.networks && h("a", { href: "#/new/network" }, "Make one"));
     show(picture, now.networks.length || now.bridges.length ? networkPicture(now, picture.clientWidth) : none);
     draw();
     drawNetworks();

@@ -24,6 +24,8 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "agent" / "manual").glob("*.m
 NOT_RUN = {
     "scripts/serve": "sets up the machine and serves until Ctrl-C; the test has its own agent",
     "scripts/test": "runs this test",
+    "ssh -L 8420:127.0.0.1:8420 root@hypervisor.example.com": "goes to another machine",
+    "ssh -L 8420:/run/staging-agent.sock root@hypervisor.example.com": "goes to another machine",
     "scripts/bench": "takes five minutes",
     "scripts/install": "installs on the machine; test_service.py does so in a folder",
     "scripts/install --user": "installs on the machine; test_service.py does so in a folder",

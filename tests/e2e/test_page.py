@@ -616,8 +616,7 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
         question.fill("wrong")
         question.press("Enter")
         expect(page.get_by_text("does not know this token")).to_be_visible()
-        page.get_by_label("Token").fill(full)
-        page.get_by_label("Token").press("Enter")
+        give(shown, full)
         expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
         page.get_by_role("link", name="New host").click()
         page.get_by_label("Name", exact=True).fill(NAME)
@@ -630,8 +629,7 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
         assert stored == ["{}", "", f"{shown.base}/#/hosts/{NAME}"]
 
         shown.button("Forget the token").click()
-        page.get_by_label("Token").fill(reads)
-        page.get_by_label("Token").press("Enter")
+        give(shown, reads)
         expect(page.get_by_role("heading", level=1)).to_contain_text(NAME)
         expect(page.get_by_text("create host")).to_be_visible()
         for place in ((), ("hosts", NAME)):
@@ -640,7 +638,7 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
             assert _changing(shown) == []
         expect(page.get_by_role("link", name="New host")).to_be_hidden()
         shown.go("new", "host")
-        expect(page.get_by_text("read-only")).to_be_visible()
+        expect(page.get_by_text("Your token is read-only")).to_be_visible()
         shown.go("hosts", NAME)
         shown.see_no_violations("a host that may only be read")
         agent_token(agent.config, "revoke", "reads")
@@ -650,6 +648,33 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
     with tab(browser, agent.address, 401) as other:
         # Of another tab it knows nothing.
         expect(other.go().get_by_label("Token")).to_be_visible()
+
+
+def give(shown: Tab, token: str) -> None:
+    """Answer the question for a token."""
+    shown.page.get_by_label("Token").fill(token)
+    shown.page.get_by_label("Token").press("Enter")
+
+
+def test_a_token_for_some_hosts(
+    browser: Browser, start_agent: Callable[..., Agent], tmp_path: Path
+) -> None:
+    """Others are not there, and networks are to be looked at."""
+    agent = start_agent(tokens_file=str(tmp_path / "tokens"))
+    team = agent_token(agent.config, "add", "team", f"--host={own('team')}-*")
+    stack.define_domain(own("other"))
+    stack.define_domain(own("team-1"))
+    with tab(browser, agent.address, 401) as shown:
+        page = shown.go()
+        give(shown, team)
+        expect(page.get_by_role("rowheader").filter(has_text=own(""))).to_have_text(
+            [own("team-1"), V10, V20]
+        )
+        assert _changing(shown) == ["Start"]
+        expect(page.get_by_role("link", name="New host")).to_be_visible()
+        expect(page.get_by_role("link", name="New network")).to_be_hidden()
+        shown.go("new", "network")
+        expect(page.get_by_text("Your token may change no network.")).to_be_visible()
 
 
 READING = {"Forget the token", "Whole log", "Download", "name", "state", "memory", "processors"}

@@ -152,7 +152,7 @@ def test_the_overview(
     install = {"state": "done", "started": 1, "finished": 2, "location": URL, "reason": f"no {URL}"}
     host = {"id": uuid(1), "name": HOST, "state": "running", "memory": 16, "vcpus": 1}
     hosts = [{**host, "interfaces": [], "install": install}]
-    every = {"hosts": hosts, "networks": [], "bridges": [], "memory": 1024, "stale_ports": []}
+    every = {"hosts": hosts, "networks": [], "memory": 512, "bridges": [], "stale_ports": []}
     monkeypatch.setattr(Overview, "read", lambda self: every)
     assert closed("GET", "/overview", headers=full).json == every
     assert closed("GET", "/overview", headers=read_only).json == hidden(every)

@@ -162,6 +162,7 @@ def test_a_program_is_told_where_what_is(
     assert answer.json == {
         "hypervisor": "hv1",
         "read_only": False,
+        "some_hosts": False,
         **{name: f"/{name}" for name in paths},
         "openapi": "/openapi.json",
         "redfish": "/redfish/v1/",
@@ -192,12 +193,13 @@ def test_what_is_open_without_a_token(closed: Agent) -> None:
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_client_is_told_whether_it_may_change_anything(
-    closed: Agent, file: Path, read_only: bool
+@pytest.mark.parametrize("hosts", [(), ("ci-*",)])
+def test_a_client_is_told_what_it_may_change(
+    closed: Agent, file: Path, read_only: bool, hosts: tuple[str, ...]
 ) -> None:
-    secret = tokens.add(file, "ci", read_only=read_only)
-    answer = closed("GET", "/", headers={"Authorization": f"Bearer {secret}"})
-    assert answer.json["read_only"] is read_only
+    secret = tokens.add(file, "ci", read_only=read_only, hosts=hosts)
+    told = closed("GET", "/", headers={"Authorization": f"Bearer {secret}"}).json
+    assert (told["read_only"], told["some_hosts"]) == (read_only, bool(hosts))
 
 
 # What it shows of the whole hypervisor.
@@ -328,8 +330,7 @@ def test_overviews_that_are_asked_for_at_the_same_time_share_a_read() -> None:
 
     def ask() -> bytes | None:
         came.release()
-        resp = falcon.Response()
-        req = falcon.testing.create_req()
+        req, resp = falcon.testing.create_req(), falcon.Response()
         req.context.rights = EVERYTHING
         resource.on_get(req, resp)
         return resp.data

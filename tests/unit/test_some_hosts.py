@@ -231,8 +231,13 @@ def test_the_overview(
 ) -> None:
     summary = {"state": "running", "memory": 16, "vcpus": 1, "interfaces": [], "install": None}
     hosts = [{"id": uuid(1), "name": name, **summary} for name in (*OTHERS, HOST)]
-    rest = {"networks": [], "bridges": ["br0"], "memory": 1024, "stale_ports": ["h0-0"]}
-    every = {"hosts": hosts, **rest}
+    every = {
+        "hosts": hosts,
+        "networks": [],
+        "memory": 512,
+        "bridges": ["br0"],
+        "stale_ports": ["h0-0"],
+    }
     monkeypatch.setattr(Overview, "read", lambda self: every)
     assert closed("GET", "/overview", headers=full).json == every
     shown = closed("GET", "/overview", headers=team).json

@@ -30,6 +30,7 @@ SCHEMAS: Json = {
         {
             "hypervisor": text("the name of the machine that the agent is on"),
             "read_only": boolean("whether the client's token may change nothing"),
+            "some_hosts": boolean("whether it is for some hosts only, and may change no network"),
             **{name: text("a path") for name in _PATHS},
         }
     ),

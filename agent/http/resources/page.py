@@ -46,8 +46,13 @@ class Root:
         if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_HTML)) == falcon.MEDIA_HTML:
             self._files.on_get(req, resp, "index.html")
         else:
-            read_only = req.context.rights.read_only
-            resp.media = {"hypervisor": gethostname(), "read_only": read_only, **_ENTRIES}
+            rights = req.context.rights
+            resp.media = {
+                "hypervisor": gethostname(),
+                "read_only": rights.read_only,
+                "some_hosts": rights.limited,
+                **_ENTRIES,
+            }
 
 
 class Files:

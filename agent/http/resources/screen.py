@@ -4,6 +4,7 @@ import falcon
 
 from agent.compute.hosts import Hosts
 from agent.http.contract.console import PNG
+from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.shared_reads import SharedReads
 from agent.hypervisor.screens import Screens
@@ -27,10 +28,8 @@ class Usage:
     """/hosts/{name}/usage"""
 
     def __init__(self, hosts: Hosts, places: Places) -> None:
-        self._hosts = hosts
-        self._places = places
+        self._usages = SharedReads(lambda name: json_line(hosts.usage(name)).encode(), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show what a host has used since it started."""
-        with self._places.one():
-            resp.media = self._hosts.usage(name)
+        resp.data = self._usages(name)
