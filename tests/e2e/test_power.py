@@ -175,7 +175,7 @@ def test_a_start_on_the_wrong_vlan_is_taken_back(
         command = f"ovs-vsctl --timeout=5 wait-until Port {card['port']} tag=10"
         command += " 'trunks=[]' 'vlan_mode=[]'"
         assert answer.body["command"] == command
-        assert "VLAN tag" in answer.body["detail"]
+        assert "on its bridge with its VLANs" in answer.body["detail"]
         assert stack.state(NAME) == "shut off"
         found = agent.get("operations", answer.body["operation"]).body
         assert (found["status"], found["undo_commands"]) == ("undone", 1)
