@@ -22,7 +22,8 @@ export function hasToken() {
   return sessionStorage.getItem(KEY) !== null;
 }
 
-async function send(path, { method = "GET", body, accept = "application/json", prefer } = {}) {
+// Answers the body, as `json`, `text` or `blob`.
+async function send(path, { method = "GET", body, accept = "application/json", prefer, as = "json" } = {}) {
   const headers = { Accept: accept };
   const token = sessionStorage.getItem(KEY);
   if (token) headers.Authorization = `Bearer ${token}`;
@@ -30,10 +31,11 @@ async function send(path, { method = "GET", body, accept = "application/json", p
   let answer;
   try {
     answer = await fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
+    // It may also end in the middle of its answer.
+    if (answer.ok) return await answer[as]();
   } catch {
     throw new Problem({ status: 0, detail: "the agent does not answer" });
   }
-  if (answer.ok) return answer;
   if (answer.status === 401) {
     const error = new TokenNeeded(token ? "The agent does not know this token, or it was revoked." : "");
     window.dispatchEvent(new CustomEvent("tokenneeded", { detail: error.message }));
@@ -43,17 +45,9 @@ async function send(path, { method = "GET", body, accept = "application/json", p
   throw new Problem({ detail: answer.statusText || "an error without a word", ...told, status: answer.status });
 }
 
-export async function get(path) {
-  return (await send(path)).json();
-}
-
-export async function text(path, accept = "text/plain") {
-  return (await send(path, { accept })).text();
-}
-
-export async function blob(path, accept) {
-  return (await send(path, { accept })).blob();
-}
+export const get = (path) => send(path);
+export const text = (path, accept = "text/plain") => send(path, { accept, as: "text" });
+export const blob = (path, accept) => send(path, { accept, as: "blob" });
 
 // The health, failing or not.
 export async function health() {
@@ -67,14 +61,10 @@ export async function health() {
 }
 
 // A change that goes on by itself; answers its operation.
-export async function change(method, path, body) {
-  return (await send(path, { method, body, prefer: "respond-async" })).json();
-}
+export const change = (method, path, body) => send(path, { method, body, prefer: "respond-async" });
 
 // What a change would do, as a script; nothing is changed.
-export async function dryRun(method, path, body) {
-  return (await send(`${path}?dry_run=true`, { method, body, accept: "text/x-shellscript" })).text();
-}
+export const dryRun = (method, path, body) => send(`${path}?dry_run=true`, { method, body, accept: "text/x-shellscript", as: "text" });
 
 export const script = (id) => text(`/operations/${id}`, "text/x-shellscript");
 export const host = (name, rest = "") => `/hosts/${encodeURIComponent(name)}${rest}`;

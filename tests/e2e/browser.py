@@ -87,7 +87,8 @@ class Tab:
                 self.page.emulate_media(color_scheme=scheme)
                 found = Axe().run(self.page).response["violations"]
                 where = (what, width, scheme)
-                assert [(where, each["id"], each["nodes"][0]["html"]) for each in found] == []
+                said = [(each["id"], each["nodes"][0]["html"]) for each in found]
+                assert said == [], (*where, said)
             assert self.page.evaluate("document.documentElement.scrollWidth") == width
         self.page.set_viewport_size({"width": WIDE, "height": 1000})
         self.page.emulate_media(color_scheme="light")
@@ -119,7 +120,7 @@ def tab(browser: Browser, address: str, *errors: int) -> Iterator[Tab]:
     try:
         yield new
         elsewhere = [url for url in new.asked if not url.startswith((f"{new.base}/", "blob:"))]
-        assert elsewhere == []
-        assert new.faults == []
+        assert elsewhere == [], elsewhere
+        assert new.faults == [], new.faults
     finally:
         new.context.close()

@@ -127,7 +127,7 @@ done
     with stack.unchanged():
         answer = agent.post("hosts", NAME, body=BODY)
         assert answer.status == 503
-        assert "VLAN tag" in answer.body["detail"]
+        assert "on its bridge with its VLANs" in answer.body["detail"]
         assert "wait-until" in answer.body["command"]
 
 
