@@ -1,7 +1,5 @@
 """The tests' own corner of the machine, and agents that work in it."""
 
-import functools
-import http.server
 import itertools
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -12,8 +10,8 @@ from typing import Any
 import pytest
 import sh
 
+from . import files, libvirtd, stack
 from . import images as image_server
-from . import libvirtd, stack
 from .daemon import PROJECT, Agent, running, serving
 from .faults import FAULTS, Faults
 
@@ -130,18 +128,12 @@ def images() -> Iterator[image_server.Images]:
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an install tree."""
-    made = PROJECT / ".cache/install-tree/tree"
-    sh.timeout("900", str(PROJECT / "scripts/install-tree"), str(made))
+    sh.timeout("900", str(PROJECT / "scripts/install-tree"), str(files.TREE))
     served = tmp_path_factory.mktemp("tree")
     for folder in (PLAIN_FOLDER, ODD_FOLDER, STALLING_FOLDER, WAITING_FOLDER):
-        (served / folder).symlink_to(made / "debian")
-    handler = functools.partial(_Handler, directory=str(served))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{PLAIN_FOLDER}/{_IN_TREE}"
-        server.shutdown()
-        thread.join()
+        (served / folder).symlink_to(files.TREE / "debian")
+    with files.served(served, _Handler) as url:
+        yield f"{url}/{PLAIN_FOLDER}/{_IN_TREE}"
 
 
 PLAIN_FOLDER = "debian"
@@ -174,7 +166,7 @@ def waiting_tree(tree: str) -> Iterator[tuple[str, Callable[[], None]]]:
         goes_on.set()
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
+class _Handler(files.Handler):
     goes_on = threading.Event()
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
@@ -189,6 +181,3 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
                 return
             self.goes_on.wait(240)
         super().copyfile(source, outputfile)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""

@@ -334,7 +334,7 @@ class Nginx:
         subprocess.run(
             [
                 *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-                *("-subj", f"/CN={SITE}", "-addext", f"subjectAltName=DNS:{SITE}"),
+                *("-subj", f"/CN={SITE}", "-addext", f"subjectAltName=DNS:{SITE},IP:{PROXY}"),
                 *("-keyout", str(key), "-out", str(self.certificate)),
             ],
             check=True,
