@@ -5,7 +5,7 @@ import os
 from agent.config import Config
 from agent.errors import InvalidOutput, WrongState, command_failure
 from agent.hypervisor.hypervisor import Hypervisor, no_host
-from agent.tools.commands.virsh import DOMAIN_OFF, NO_DOMAIN, NO_SCREEN, Virsh
+from agent.tools.commands.virsh import DOMAIN_OFF, NO_DOMAIN, NO_SCREEN, QEMU_GONE, Virsh
 from agent.tools.run import Runner
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -34,7 +34,7 @@ class Screens:
         if result.exit_code != 0:
             if any(text in result.stderr for text in NO_DOMAIN):
                 raise no_host(name)
-            if DOMAIN_OFF in result.stderr:
+            if DOMAIN_OFF in result.stderr or QEMU_GONE in result.stderr:
                 raise WrongState(
                     f"host {name!r} is shut off, and shows a screen only while it runs"
                 )

@@ -1,4 +1,4 @@
-"""The page for people, in a real browser on the real stack. Slow: a minute on an idle machine.
+"""The page for people, in a real browser on the real stack. Slow: two minutes by itself.
 
 With PAGE_PICTURES its screenshots are in the folder that this names, to be looked at.
 """

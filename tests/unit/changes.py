@@ -367,7 +367,7 @@ INSTALL_HOST = Case(
                 Command(
                     (
                         *("virt-install", f"--connect={URI}", f"--reinstall={uuid(1)}"),
-                        *("--os-variant=detect=on,require=off", "--noautoconsole"),
+                        *("--os-variant=detect=on,require=off", "--noautoconsole", "--noreboot"),
                         f'--location=location="{TREE}"',
                         "--extra-args=console=ttyS0",
                     )

@@ -280,7 +280,7 @@ def starts_once(target: str, *words: str, does: str = "start host ns") -> Plan:
     command = Command(
         (
             *("virt-install", "--connect=qemu:///system", f"--reinstall={UUID}"),
-            *("--os-variant=detect=on,require=off", "--noautoconsole", *words),
+            *("--os-variant=detect=on,require=off", "--noautoconsole", "--noreboot", *words),
         )
     )
     return Plan(

@@ -143,6 +143,11 @@ def _nic(nic: Nic) -> str:
 
 
 def _installer(installer: Installer) -> tuple[str, ...]:
+    # Where the installer has ended before virt-install has, that would start the domain again.
+    return ("--noreboot", *_source(installer))
+
+
+def _source(installer: Installer) -> tuple[str, ...]:
     if installer.location is not None:
         location = f"--location=location={quoted(installer.location)}"
         return (location, f"--extra-args={installer.cmdline}") if installer.cmdline else (location,)
