@@ -88,8 +88,8 @@ def test_a_host_boots_from_its_media(agent: Agent, images: Images) -> None:
     assert inserted.status == 200
     kept = _kept()
     begun = _install(agent, {"cdrom": True, "after_install": "off"})
-    assert (begun.status, begun.body["state"]) == (200, "running")
-    assert begun.body["interfaces"] == made["interfaces"]
+    # Its state is a matter of luck: it may have ended by now.
+    assert (begun.status, begun.body["interfaces"]) == (200, made["interfaces"])
     assert agent.installed(NAME)["state"] == "done"
     _booted_from("booted from disc", 1)
     assert (stack.state(NAME), _kept()) == ("shut off", kept)
