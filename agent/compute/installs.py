@@ -58,6 +58,9 @@ def decide(look: InstallLook | None, after_install: str = "start") -> tuple[Next
                 # It ended while libvirt was not there to see why. An installer ends a host
                 # more often than anything else does.
                 return ended, ""
+            case "daemon":
+                # Also when the installer ended the host in just that moment.
+                return Next.FAIL, "libvirtd ended the host: it could not take it over at its start"
         return Next.FAIL, f"the host ended with its installer: {look.reason}"
     if look.state == "crashed":
         return Next.FAIL, f"the host crashed with its installer: {look.reason}"

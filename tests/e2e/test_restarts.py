@@ -1,6 +1,8 @@
 """libvirtd restarted and killed while installers run: one of the tests' own, not the machine's."""
 
+import json
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,20 @@ def _says(libvirt: Libvirt, uuid: str) -> Callable[[str], None]:
     return says
 
 
+def _status(monitor: Path) -> str:
+    """How a machine is that no libvirtd has the monitor of, as its QEMU tells it."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(str(monitor))
+        with connection.makefile("rw") as lines:
+            lines.write('{"execute": "qmp_capabilities"}\n{"execute": "query-status"}\n')
+            lines.flush()
+            for line in lines:
+                if "status" in (answer := json.loads(line).get("return", {})):
+                    return str(answer["status"])
+    return "gone"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_libvirtd_is_restarted_while_the_installer_runs(
     libvirt: Libvirt, agent: Agent, tree: str, number: signal.Signals
@@ -62,9 +78,12 @@ def test_the_installer_ends_while_libvirtd_is_down(
     says = _says(libvirt, _post(agent, NAME, location=tree, cmdline=ASK))
     says("installer: asking")
     definition = ElementTree.fromstring(libvirt.virsh("dumpxml", NAME))
+    (monitor,) = (libvirt.root / "var/lib/libvirt/qemu").glob(f"domain-*-{NAME}/monitor.sock")
     agent.kill()
     libvirt.end(signal.SIGKILL)
     stack.press_enter(definition, lambda: says("installer: done") or True)
+    # A libvirtd that is started while the machine ends may give up on it: "shut off (daemon)".
+    stack.wait_for(lambda: _status(monitor) == "shutdown", "an end to the machine")
     agent.start()
     assert agent.get("hosts", NAME).status == 503
     libvirt.start()

@@ -25,6 +25,7 @@ DESTROYED = InstallLook("shut off", "destroyed", False)
 STARTED = InstallLook("running", "booted", False)
 STOPPED_BY_HAND = "the host was stopped by hand while its installer ran"
 DELETED = "the host was deleted while its installer ran"
+NOT_TAKEN_OVER = "libvirtd ended the host: it could not take it over at its start"
 
 
 @pytest.mark.parametrize(
@@ -52,8 +53,9 @@ DELETED = "the host was deleted while its installer ran"
         ("shut off", "destroyed", False, Next.FAIL, STOPPED_BY_HAND),
         *(
             ("shut off", reason, False, Next.FAIL, f"the host ended with its installer: {reason}")
-            for reason in ("crashed", "failed", "migrated", "daemon")
+            for reason in ("crashed", "failed", "migrated")
         ),
+        ("shut off", "daemon", False, Next.FAIL, NOT_TAKEN_OVER),
         ("crashed", "panicked", True, Next.FAIL, "the host crashed with its installer: panicked"),
         ("crashed", "panicked", False, Next.FAIL, "the host crashed with its installer: panicked"),
     ],
