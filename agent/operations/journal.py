@@ -227,7 +227,8 @@ class Journal:
         """The operations that did not come to an end, oldest first."""
         with self._database.reading() as db:
             rows = db.execute(
-                "select id from operations where domain is null and status in (?, ?, ?)"
+                # With the plus it is not looked for among all that have no domain.
+                "select id from operations where +domain is null and status in (?, ?, ?)"
                 " order by number",
                 (RUNNING, WAITING, UNSETTLED),
             ).fetchall()

@@ -29,12 +29,17 @@ async function send(path, { method = "GET", body, accept = "application/json", p
   if (token) headers.Authorization = `Bearer ${token}`;
   if (prefer) headers.Prefer = prefer;
   let answer;
-  try {
-    answer = await fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
-    // It may also end in the middle of its answer.
-    if (answer.ok) return await answer[as]();
-  } catch {
-    throw new Problem({ status: 0, detail: "the agent does not answer" });
+  // A browser drops what it is about to read when its network changes: a read is tried once more.
+  for (let left = method === "GET" ? 1 : 0; ; left -= 1) {
+    try {
+      answer = await fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
+      // It may also end in the middle of its answer.
+      if (answer.ok) return await answer[as]();
+      break;
+    } catch {
+      if (left === 0) throw new Problem({ status: 0, detail: "the agent does not answer" });
+      await pause(250);
+    }
   }
   if (answer.status === 401) {
     const error = new TokenNeeded(token ? "The agent does not know this token, or it was revoked." : "");
