@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent.compute.hosts import RESETS
 from agent.hypervisor.facts import DomainDetails
@@ -378,7 +379,8 @@ def media(host: System, path: str) -> Json:
         **_resource(here, "VirtualMedia", "v1_6_2", DRIVE, "Virtual CD"),
         "MediaTypes": ["CD", "DVD"],
         "Image": image,
-        "ImageName": None if image is None else image.rpartition("/")[2],
+        # Of the path: what is before it may hold a password.
+        "ImageName": urlsplit(image or "").path.rpartition("/")[2] or None,
         "Inserted": inside is not None,
         "ConnectedVia": "NotConnected" if inside is None else "URI",
         "WriteProtected": True,

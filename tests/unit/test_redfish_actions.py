@@ -359,6 +359,23 @@ def test_media_that_are_in(agent: Agent, monkeypatch: pytest.MonkeyPatch, drive:
     see_error(answer, 409, message(409, "ResourceInUse", text, oem=oem))
 
 
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("http://user:s3cret@a/b/c.iso?d=/e", "c.iso"),
+        ("http://user:s3cret@a", None),
+        ("http://user:s3cret@a?b=1", None),
+        ("http://user:s3cret@a/", None),
+    ],
+)
+def test_the_name_of_an_image_has_no_password(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, image: str, name: str | None
+) -> None:
+    there_are(monkeypatch, details(replace(LOADED, media=image)))
+    shown = agent("GET", DRIVES[0]).json
+    assert (shown["Image"], shown["ImageName"]) == (image, name)
+
+
 @each_drive
 def test_no_media_to_eject(agent: Agent, monkeypatch: pytest.MonkeyPatch, drive: str) -> None:
     """There is something at the path, so the message is not the one that says the contrary."""
