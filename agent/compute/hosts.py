@@ -32,8 +32,13 @@ from agent.tools.parsers import libvirt_xml
 _GIB = 1 << 30
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Redfish's kinds of ComputerSystem.Reset: those that are a verb, and all.
-RESETS_AS_VERBS = {"ForceOff": "stop", "GracefulShutdown": "shutdown", "GracefulRestart": "reboot"}
-RESETS = ("On", *RESETS_AS_VERBS, "ForceRestart", "PushPowerButton", "Nmi")
+RESETS_AS_VERBS = {
+    "On": "start",
+    "ForceOff": "stop",
+    "GracefulShutdown": "shutdown",
+    "GracefulRestart": "reboot",
+}
+RESETS = (*RESETS_AS_VERBS, "ForceRestart", "PushPowerButton", "Nmi")
 
 
 class Hosts:
@@ -115,8 +120,8 @@ class Hosts:
         }
 
     def start_plan(self, uuid: str) -> Plan:
-        """The plan that starts the host of that UUID; raises NotFound, WrongState."""
-        return self._power_plan(uuid, "start")
+        """The plan that starts the host of that UUID as usual; raises NotFound, WrongState."""
+        return power_plans.power("start", self._power_facts(uuid), self._config)
 
     def power(self, name: str, verb: str) -> Change:
         """The change that a power verb is."""
@@ -124,6 +129,9 @@ class Hosts:
 
     def _power_plan(self, uuid: str, verb: str) -> Plan:
         facts = self._power_facts(uuid)
+        if verb == "start":
+            # As the power button of a physical machine does, it uses up what is set for once.
+            return boot_override.start(facts, self._config)
         ends = verb in power_plans.ENDS_INSTALLER and facts.definition.installs
         if ends and self._is_installing(uuid):
             raise power_plans.would_end_installer(verb, facts)
@@ -136,22 +144,18 @@ class Hosts:
         """
 
         def plan(uuid: str) -> Plan:
-            details = self._details(uuid)
-            off = details.state == "shut off"
             if kind in RESETS_AS_VERBS:
                 return self._power_plan(uuid, RESETS_AS_VERBS[kind])
-            if kind == "PushPowerButton" and not off:
-                return self._power_plan(uuid, "shutdown")
             facts = self._power_facts(uuid)
+            if kind == "PushPowerButton":
+                return self._power_plan(uuid, "start" if facts.state == "shut off" else "shutdown")
             if kind == "Nmi":
                 return power_plans.nmi(facts, self._config)
-            if kind == "ForceRestart":
-                install = self._install_that_runs(uuid)
-                # Of a boot for once, which is followed like an install, nothing is left undone.
-                if install is not None and install["location"] is not None:
-                    raise power_plans.would_end_installer(kind, facts)
-                return boot_override.restart(facts, details.kept, self._config)
-            return boot_override.start(facts, self._config)
+            install = self._install_that_runs(uuid)
+            # Of a boot for once, which is followed like an install, nothing is left undone.
+            if install is not None and install["location"] is not None:
+                raise power_plans.would_end_installer(kind, facts)
+            return boot_override.restart(facts, self._details(uuid).kept, self._config)
 
         return self._change(name, plan, id_=id_)
 

@@ -236,6 +236,12 @@ def test_once_is_once(agent: Agent, host: dict[str, Any]) -> None:
     assert (_order(), stack.definition(NAME).findtext("on_reboot")) == (FROM_NETWORK, "destroy")
     system.reset_system(ResetType.FORCE_RESTART)
     _wait_for_boots(2)
+    # And with the button of the API, which is the same machine's.
+    system.reset_system(ResetType.FORCE_OFF)
+    system.set_system_boot_options(BootSource.PXE, enabled=BootSourceOverrideEnabled.ONCE)
+    assert agent.put("hosts", NAME, "start").body["install"]["state"] == "running"
+    assert (_order(), stack.definition(NAME).findtext("on_reboot")) == (FROM_NETWORK, "destroy")
+    assert _boot(system) == DISABLED
 
 
 def test_what_lasts_until_it_is_disabled(agent: Agent, host: dict[str, Any]) -> None:

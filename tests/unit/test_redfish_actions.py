@@ -23,6 +23,7 @@ from .test_power_plans import COMMANDS, CONFIG, DESTROY, DOES, DOMAIN, NOTHING, 
 from .test_redfish_boot import (
     HOST,
     PXE_ALWAYS,
+    STARTS,
     V10,
     boot,
     noted,
@@ -94,6 +95,16 @@ def test_a_start_heeds_what_is_set_for_once(
     there_are(monkeypatch, details(kept), networks=[V10])
     answer = agent("POST", RESET, json={"ResetType": kind}, params=DRY)
     assert answer.json == starts_once(target, *words).to_json()
+
+
+def test_a_start_by_the_api_heeds_what_is_set_for_once(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not so the start after an install, which is none of a power button."""
+    there_are(monkeypatch, details(once("Pxe")), networks=[V10])
+    answer = agent("PUT", "/hosts/ns/start", params=DRY)
+    assert answer.json == starts_once("Pxe", "--pxe").to_json()
+    assert agent.hosts.start_plan(UUID) == STARTS
 
 
 def test_a_restart_heeds_what_is_set_for_once(

@@ -76,6 +76,7 @@ class Agent:
         places = Places(config.threads)
         changes = Changes(self.executor, self.journal, places, rest_codes=config.rest_codes)
         hosts = Hosts(hypervisor, CONFIG, lambda: "qemu", self.journal, new_uuid=lambda: uuid(1))
+        self.hosts = hosts
         access = AccessControl(config)
         app = create_app(
             config,
