@@ -151,9 +151,9 @@ class Hosts:
                 return self._power_plan(uuid, "start" if facts.state == "shut off" else "shutdown")
             if kind == "Nmi":
                 return power_plans.nmi(facts, self._config)
-            install = self._install_that_runs(uuid)
+            install = self._install_that_runs(uuid) if facts.definition.installs else None
             # Of a boot for once, which is followed like an install, nothing is left undone.
-            if install is not None and install["location"] is not None:
+            if install is not None and not install["override"]:
                 raise power_plans.would_end_installer(kind, facts)
             return boot_override.restart(facts, self._details(uuid).kept, self._config)
 
@@ -290,8 +290,8 @@ class Hosts:
         return self._install_that_runs(uuid) is not None
 
     def _install_that_runs(self, uuid: str) -> dict[str, Any] | None:
-        install = shown_install(self._install_of(uuid))
-        return install if install is not None and install["state"] == "running" else None
+        install = self._install_of(uuid)
+        return install if install is not None and install["status"] in (WAITING, RUNNING) else None
 
     def _see_no_install(self, name: str, uuid: str) -> None:
         """Raise WrongState while a host is being installed."""

@@ -246,11 +246,15 @@ class Journal:
         return [dict(row) for row in rows]
 
     def install(self, domain: str) -> dict[str, Any] | None:
-        """The latest install of the domain of that UUID, None without one."""
+        """The latest install of the domain of that UUID, None without one.
+
+        `override`: 1 for what a boot override has booted once, and 0 for an installer.
+        """
         with self._database.reading() as db:
             row = db.execute(
-                "select status, began, ended, location, error from operations"
-                " where domain = ? order by number desc limit 1",
+                "select status, began, ended, location, error,"
+                " coalesce(json_extract(plan, '$.install.override'), 0) as override"
+                " from operations where domain = ? order by number desc limit 1",
                 (domain,),
             ).fetchone()
         return None if row is None else {**row, "error": json.loads(row["error"] or "null")}

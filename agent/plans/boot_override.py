@@ -81,7 +81,7 @@ def start(facts: PowerFacts, config: Config) -> Plan:
         ),
         *ports.proof(ports.of_domain(definition, facts.networks), config),
     )
-    return Plan(plan.does, steps, Install(name, uuid, None))
+    return Plan(plan.does, steps, Install(name, uuid, None, override=True))
 
 
 def restart(facts: PowerFacts, kept: Domain, config: Config) -> Plan:

@@ -42,12 +42,14 @@ class Install:
 
     domain: its UUID. location: where the installer is from, None for a network boot or media.
     after_install: "start" the domain when the installer has ended, or leave it "off".
+    override: it is no installer, but what a boot override has booted once.
     """
 
     host: str
     domain: str
     location: str | None
     after_install: str = "start"
+    override: bool = False
 
 
 @dataclass(frozen=True, slots=True)

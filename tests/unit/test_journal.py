@@ -143,7 +143,7 @@ def test_the_install_after_an_operation(journal: Journal, after_install: str) ->
     row = {"id": install, "host": "a", "domain": "uuid", "after_install": after_install}
     assert journal.installs() == [{**row, "status": "waiting"}]
     assert journal.unfinished() == []
-    shown = {"began": 1000.0, "location": "http://tree/", "error": None}
+    shown = {"began": 1000.0, "location": "http://tree/", "error": None, "override": 0}
     assert journal.install("uuid") == {**shown, "status": "waiting", "ended": None}
     journal.end(install, DONE)
     assert (journal.installs(), [row["id"] for row in journal.find()]) == ([], [install, "one"])
@@ -158,15 +158,27 @@ def test_an_install_that_runs_is_a_start(journal: Journal) -> None:
     assert journal.installs() == [{**row, "status": "running"}]
 
 
+def test_what_a_boot_override_has_booted(journal: Journal) -> None:
+    """It is followed as an install is, and known from one."""
+    plan = Plan("start host a", (), Install("a", "uuid", None, override=True))
+    journal.begin("one", asked(), Plan.from_json(plan.to_json()))
+    journal.end("one", DONE)
+    found = journal.install("uuid")
+    assert found is not None
+    assert (found["status"], found["location"], found["override"]) == (WAITING, None, 1)
+
+
 @pytest.mark.parametrize("left_out", ["install", "after_install"])
 def test_an_install_of_an_earlier_version(journal: Journal, left_out: str) -> None:
     """Neither its plan had an install, nor that of the create what comes after it."""
     install = begin_install(journal, "one", "off")
     plan = Plan("install host a", (), Install("a", "uuid", None)).to_json()
+    del plan["install"]["override"]
     del (plan["install"] if left_out == "after_install" else plan)[left_out]
     with journal._database.writing() as db:
         db.execute("update operations set plan = ?", (json.dumps(plan),))
     assert [(row["id"], row["after_install"]) for row in journal.installs()] == [(install, "start")]
+    assert (journal.install("uuid") or {})["override"] == 0
 
 
 def test_an_install_before_the_end_of_another(journal: Journal) -> None:

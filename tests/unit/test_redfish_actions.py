@@ -199,8 +199,8 @@ def test_another_host_that_has_the_name_by_now_is_left_alone(
         see_error(answer, 404, message(404, "GeneralError", f"there is no host '{UUID}'", oem=oem))
 
 
-def begin_install(agent: Agent, location: str | None) -> None:
-    plan = Plan("install host ns", (), Install("ns", UUID, location))
+def begin_install(agent: Agent, location: str | None, *, override: bool = False) -> None:
+    plan = Plan("install host ns", (), Install("ns", UUID, location, override=override))
     agent.journal.begin("install", Request("PUT", "/hosts/ns/install", {}, "r", None, "ns"), plan)
     agent.journal.end("install", DONE)
 
@@ -217,11 +217,13 @@ INSTALLING = replace(HOST, kernel=True, on_reboot="destroy")
         ("ForceRestart", "ForceRestart"),
     ],
 )
+@pytest.mark.parametrize("location", ["http://tree/", None])
 def test_a_host_that_is_being_installed(
-    agent: Agent, monkeypatch: pytest.MonkeyPatch, kind: str, verb: str
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, location: str | None, kind: str, verb: str
 ) -> None:
+    """From a location, or from the network or media."""
     there_are(monkeypatch, details(HOST, "running", INSTALLING))
-    begin_install(agent, "http://tree/")
+    begin_install(agent, location)
     answer = agent("POST", RESET, json={"ResetType": kind})
     text = (
         f"host 'ns' is in state 'running' with its installer, which {verb} would end halfway;"
@@ -236,7 +238,7 @@ def test_a_restart_of_one_that_has_booted_something_once(
 ) -> None:
     """It is followed like an install, and has none to be ended halfway."""
     there_are(monkeypatch, details(HOST, "running", replace(HOST, on_reboot="destroy")))
-    begin_install(agent, None)
+    begin_install(agent, None, override=True)
     answer = agent("POST", RESET, json={"ResetType": "ForceRestart"}, params=DRY)
     assert [step["does"] for step in answer.json["steps"]] == ["stop domain ns", "start domain ns"]
 

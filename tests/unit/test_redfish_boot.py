@@ -291,7 +291,7 @@ def starts_once(target: str, *words: str, does: str = "start host ns") -> Plan:
             Step(f"start domain ns from {target} once", command, (DESTROY,)),
             CHECK,
         ),
-        Install("ns", UUID, None),
+        Install("ns", UUID, None, override=True),
     )
 
 
@@ -380,7 +380,7 @@ def test_a_restart_with_something_for_once(state: str) -> None:
     kept = once("Pxe")
     steps = (STOP, *starts_once("Pxe", "--pxe").steps)
     assert restart(fact(HOST, state), kept, CONFIG) == Plan(
-        "restart host ns", steps, Install("ns", UUID, None)
+        "restart host ns", steps, Install("ns", UUID, None, override=True)
     )
 
 

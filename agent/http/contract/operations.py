@@ -27,6 +27,7 @@ _INSTALL = {
     "domain": v.uuid(),
     "location": v.text(null=True),
     "after_install": v.enum(["start", "off"], "what becomes of the host then"),
+    "override": v.boolean("whether it is a boot override, and no installer"),
 }
 _RUN = {
     "step": v.integer("of the plan, from 0", minimum=0),
