@@ -148,7 +148,7 @@ def _check_origin(req: falcon.Request) -> None:
 def unauthorized(req: falcon.Request, why: str, *, given: bool) -> falcon.HTTPUnauthorized:
     """The error for a client that is not known. given: whether it gave a token, or a session's."""
     challenges = [_BEARER + (', error="invalid_token"' if given else "")]
-    if _is_redfish(req):
+    if is_redfish(req.path):
         challenges.append(_BASIC)
     return falcon.HTTPUnauthorized(description=why, challenges=challenges)
 
@@ -167,7 +167,7 @@ def tokens_readable() -> Iterator[None]:
 
 def _token(req: falcon.Request, tokens: Tokens, sessions: Sessions) -> Token:
     """The token that a request is authenticated with, by itself or by a session."""
-    session = req.get_header(SESSION_HEADER) if _is_redfish(req) else None
+    session = req.get_header(SESSION_HEADER) if is_redfish(req.path) else None
     secret = _secret(req)
     token = None
     with tokens_readable():
@@ -182,7 +182,7 @@ def _token(req: falcon.Request, tokens: Tokens, sessions: Sessions) -> Token:
     if secret is not None:
         raise unauthorized(req, "the token is unknown, or was revoked", given=True)
     why = "this needs a token, in a header: Authorization: Bearer TOKEN"
-    if _is_redfish(req):
+    if is_redfish(req.path):
         why += "; or as the password of HTTP Basic, or of a session"
     raise unauthorized(req, why, given=False)
 
@@ -193,7 +193,7 @@ def _secret(req: falcon.Request) -> str | None:
     match scheme.lower():
         case "bearer":
             return given.strip()
-        case "basic" if _is_redfish(req):
+        case "basic" if is_redfish(req.path):
             try:
                 decoded = base64.b64decode(given.strip(), validate=True).decode("utf-8", "replace")
             except ValueError:
@@ -212,8 +212,9 @@ def _check_rights(req: falcon.Request) -> None:
         )
 
 
-def _is_redfish(req: falcon.Request) -> bool:
-    return req.path == "/redfish" or req.path.startswith("/redfish/")
+def is_redfish(path: str) -> bool:
+    """Whether a path is one of Redfish's."""
+    return path == "/redfish" or path.startswith("/redfish/")
 
 
 def require_authentication(config: Config) -> None:

@@ -159,15 +159,24 @@ class Hosts:
 
         return self._change(name, plan, id_=id_)
 
-    def set_override(self, name: str, id_: str, enabled: str, target: str) -> Change:
+    def set_override(
+        self,
+        name: str,
+        id_: str,
+        enabled: str,
+        target: str,
+        see: Callable[[dict[str, Any], DomainDetails], None],
+    ) -> Change:
         """The change of what a host boots from next, as `boot_override.set_override` has it.
 
-        id_: its UUID, as of `reset`.
+        id_: its UUID, as of `reset`. see: raises, given what `system` returns when nothing else
+        can change the host, unless it is the one that the client means to change.
         """
 
         def plan(uuid: str) -> Plan:
-            kept = self._details(uuid).kept
-            return boot_override.set_override(enabled, target, kept, self._config)
+            shown, details = self.system(uuid)
+            see(shown, details)
+            return boot_override.set_override(enabled, target, details.kept, self._config)
 
         return self._change(name, plan, id_=id_)
 

@@ -4,6 +4,7 @@ import json
 
 import falcon
 
+from agent.access.control import is_redfish
 from agent.http.problems import MEDIA_TYPE
 from agent.redfish.documents import Json
 
@@ -31,7 +32,7 @@ class RedfishAnswers:
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
         """Called by Falcon after the responder, errors included."""
-        if req.path != "/redfish" and not req.path.startswith("/redfish/"):
+        if not is_redfish(req.path):
             return
         resp.set_header("OData-Version", "4.0")
         allowed = [each for each in _METHODS if hasattr(resource, f"on_{each.lower()}")]

@@ -14,6 +14,7 @@ from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
 from agent.http.shared_reads import SharedRead, SharedReads
+from agent.hypervisor.facts import DomainDetails
 from agent.hypervisor.hypervisor import no_host
 from agent.operations.operation import Change
 from agent.redfish import documents, requests
@@ -95,9 +96,12 @@ class TheSystem(OfSystem):
         """Set what it boots from next."""
         body = json_body(req)
         host = self._reader.system(req, id_)
-        _see_etag(req, documents.system(host))
         enabled, target = requests.override(body, host)
-        change = self._hosts.set_override(host.shown["name"], id_, enabled, target)
+
+        def see(shown: Json, details: DomainDetails) -> None:
+            _see_etag(req, documents.system(System(shown, details)))
+
+        change = self._hosts.set_override(host.shown["name"], id_, enabled, target, see)
         if self._changes.enact(change, body, req, resp):
             _answer(req, resp, documents.system(self._reader.system(req, id_)))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import falcon
 
+from agent.access.control import is_redfish
 from agent.errors import JournalFailed
 from agent.http.contract.methods import DRY_RUN, SCRIPT
 from agent.http.middleware import client
@@ -97,5 +98,8 @@ def answer_script(resp: falcon.Response, text: str) -> None:
 
 
 def _respond_async(req: falcon.Request) -> bool:
+    if is_redfish(req.path):
+        # Where its clients would look for a task of Redfish's own.
+        return False
     preferences = (req.get_header("Prefer") or "").split(",")
     return any(each.split(";")[0].strip().lower() == "respond-async" for each in preferences)
