@@ -1,6 +1,7 @@
 """What every answer below /redfish has, and errors as Redfish has them in place of problems."""
 
 import json
+from collections.abc import Collection
 
 import falcon
 
@@ -39,28 +40,36 @@ class RedfishAnswers:
         if allowed and resp.status_code != 405:
             resp.set_header("Allow", ", ".join(allowed))
         if resp.content_type == MEDIA_TYPE and resp.data is not None:
-            document = error(json.loads(resp.data), req, resp)
+            retry_after = str(resp.get_header("Retry-After"))
             resp.content_type = falcon.MEDIA_JSON
-            resp.data = json.dumps(document).encode() + b"\n"
+            resp.data = error(resp.data, req.path, req.method, retry_after, req.params)
 
 
-def error(problem: Json, req: falcon.Request, resp: falcon.Response) -> Json:
-    """The Redfish error of a problem.
+def error(
+    document: bytes,
+    path: str,
+    method: str,
+    retry_after: str = "",
+    parameters: Collection[str] = (),
+) -> bytes:
+    """The Redfish error of a problem document, that answers a request.
 
+    path, method, parameters: of the request. retry_after: seconds, of the answer if it is a 503.
     What else the problem has (the command that failed, the operation) is in its messages as Oem.
     """
+    problem = json.loads(document)
     status = problem["status"]
     name = _MESSAGES.get(status, _GENERAL)
     args: list[str] = []
     if status == 404 and "operation" not in problem:
-        args = [req.path]
+        args = [path]
     elif status == 404:
         # What the change is about is not there. What is at the path is.
         name = _GENERAL
     elif status == 405:
-        args = [req.method]
+        args = [method]
     elif status == 503:
-        args = [str(resp.get_header("Retry-After"))]
+        args = [retry_after]
     told = {name: value for name, value in problem.items() if name not in _OF_PROBLEM}
     messages = [
         {
@@ -69,22 +78,23 @@ def error(problem: Json, req: falcon.Request, resp: falcon.Response) -> Json:
             "Message": each["detail"],
             "MessageArgs": args,
             "MessageSeverity": "Warning" if status < 500 else "Critical",
-            **_related(each.get("field"), req),
+            **_related(each.get("field"), parameters),
             **({"Oem": {"StagingAgent": told}} if told else {}),
         }
         for each in problem.get("errors") or [problem]
     ]
-    return {
+    body = {
         "error": {
             "code": _BASE + name,
             "message": problem["detail"],
             "@Message.ExtendedInfo": messages,
         }
     }
+    return json.dumps(body).encode() + b"\n"
 
 
-def _related(field: str | None, req: falcon.Request) -> Json:
+def _related(field: str | None, parameters: Collection[str]) -> Json:
     """The property that a message is about, unless that is the body as a whole or no property."""
-    if field is None or field == "body" or field in req.params:
+    if field is None or field == "body" or field in parameters:
         return {}
     return {"RelatedProperties": ["#/" + field.replace(".", "/")]}

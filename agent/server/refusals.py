@@ -1,4 +1,4 @@
-"""What the server refuses before the application sees it: problem documents, too.
+"""What the server refuses before the application sees it: problem documents or Redfish errors, too.
 
 waitress answers what is no HTTP, headers without end and bodies that grow past all bounds by
 itself, in plain text, and closes the connection while the client still sends, which may lose
@@ -15,7 +15,9 @@ from typing import Any
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
+from agent.access.control import is_redfish
 from agent.http import problems
+from agent.redfish import errors
 
 _log = logging.getLogger("agent.http")
 
@@ -27,7 +29,7 @@ _MOST_THROWN_AWAY = 64 << 20
 
 
 class ProblemTask(ErrorTask):
-    """Answers what waitress itself refuses, or failed at, as a problem document."""
+    """Answers what waitress itself refuses, or failed at, as the application answers errors."""
 
     def execute(self) -> None:
         """Called by waitress in one of its threads."""
@@ -37,11 +39,18 @@ class ProblemTask(ErrorTask):
         error = request.error
         request_id = str(uuid.uuid4())
         detail = _detail(error.code, str(error.body), channel.adj)
-        body = problems.document(error.code, detail)
+        body, media_type = problems.document(error.code, detail), problems.MEDIA_TYPE
+        more = []
+        # What cannot be read has none.
+        path = getattr(request, "path", "")
+        if is_redfish(path):
+            body, media_type = errors.error(body, path, request.command), "application/json"
+            more = [("OData-Version", "4.0")]
         self.status = f"{error.code} {http.HTTPStatus(error.code).phrase}"
         self.response_headers = [
-            ("Content-Type", problems.MEDIA_TYPE),
+            ("Content-Type", media_type),
             ("X-Request-ID", request_id),
+            *more,
         ]
         self.set_close_on_finish()
         self.content_length = len(body)

@@ -12,6 +12,8 @@ from waitress.server import create_server
 
 from agent.server.refusals import SLACK, Channel
 
+from .redfish import message
+
 LIMIT = 1000
 
 
@@ -115,6 +117,36 @@ def test_it_is_a_problem_document(port: int, sent: bytes, status: int, detail: s
     assert (found, headers["content-type"]) == (status, "application/problem+json")
     assert (headers["content-length"], headers["connection"]) == (str(len(body)), "close")
     assert re.fullmatch("[0-9a-f-]{36}", headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"Content-Length: 5000\r\n\r\n" + b"x" * 5000, 413),
+        (chunked(900, 5), 413),
+        (b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (b"Content-Length: x\r\n\r\n", 400),
+    ],
+    ids=["large", "large in chunks", "of another encoding", "no length"],
+)
+def test_below_redfish_it_is_an_error_of_redfish(port: int, sent: bytes, status: int) -> None:
+    """With the text of the problem document that it is elsewhere."""
+    _, _, problem = ask(port, POST + sent)
+    found, headers, body = ask(port, POST.replace(b"/", b"/redfish/v1/Systems?a=b", 1) + sent)
+    text = json.loads(problem)["detail"]
+    assert json.loads(body) == {
+        "error": {
+            "code": "Base.1.4.GeneralError",
+            "message": text,
+            "@Message.ExtendedInfo": [message(status, "GeneralError", text)],
+        }
+    }
+    assert (found, headers["content-type"], headers["odata-version"]) == (
+        status,
+        "application/json",
+        "4.0",
+    )
+    assert headers["content-length"] == str(len(body))
 
 
 def test_what_is_within_the_bounds_is_the_applications(port: int) -> None:
