@@ -5,7 +5,9 @@ words is, and what a URL has before the @ of its host, but for the user's name.
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -25,6 +27,7 @@ _WORD = re.compile(
     rf"""|{_CMDLINE}(?:'[^']*'|"[^"]*"|\S)*""",
     re.DOTALL,
 )
+_QUOTED = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")
 _QUOTES = {'"': "&quot;", "'": "&apos;"}
 
 
@@ -133,9 +136,13 @@ def _of_cmdlines(cmdlines: Iterator[str]) -> list[str]:
     texts = set()
     for cmdline in cmdlines:
         words = cmdline.split()
-        texts |= {word for word in words if "=" in word}
         if len(words) > 1:
             texts.add(cmdline)
+        # What is in quotes is one word, which tools print with its quotes and without them.
+        words += _QUOTED.findall(cmdline)
+        with suppress(ValueError):
+            words += shlex.split(cmdline)
+        texts |= {word for word in words if "=" in word}
     # As libvirt quotes the XML that it refuses.
     texts |= {escape(text, _QUOTES) for text in texts}
     return sorted(texts, key=len, reverse=True)

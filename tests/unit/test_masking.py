@@ -200,6 +200,22 @@ def test_what_a_tool_prints_of_a_command_line(printed: str, shown: str) -> None:
     assert masked({"body": body, "stderr": printed})["stderr"] == shown
 
 
+@pytest.mark.parametrize(
+    ("cmdline", "printed", "shown"),
+    [
+        ('quiet pw="a b" c', "bad option pw=a b here", "bad option *** here"),
+        ('quiet pw="a b" c', 'bad option pw="a b" here', "bad option *** here"),
+        ("'pw=a b'", "bad option pw=a b here", "bad option *** here"),
+        ("pw=a\\ b", "bad option pw=a b here", "bad option *** here"),
+        # A quote without its end is a letter as any other.
+        ("it's pw=a b", "it's pw=a b", "***"),
+        ("it's pw=a b", "bad option pw=a here", "bad option *** here"),
+    ],
+)
+def test_what_a_tool_prints_of_a_quoted_word(cmdline: str, printed: str, shown: str) -> None:
+    assert masked({"cmdline": cmdline, "stderr": printed})["stderr"] == shown
+
+
 def test_one_of_many_is_hidden_by_its_own() -> None:
     rows = [{"body": {"cmdline": "a=1 b=2"}, "text": "a=1"}, {"body": None, "text": "a=1"}]
     assert masked(rows) == [
