@@ -38,7 +38,9 @@ def _inventory(tokens: dict[str, str], plain: str) -> dict[str, Any]:
                             "memory": 64,
                             "vcpus": 2,
                             "disks": [1, 2],
-                            "networks": [{"network": UPLINK, "mac": MAC}, {"network": VLAN}],
+                            "networks": [{"network": UPLINK, "mac": MAC}, VLAN],
+                            "boot": ["network", "disk"],
+                            "autostart": True,
                             "start": False,
                         },
                         {
@@ -110,9 +112,11 @@ def test_the_playbook(
         assert counts(ansible.play()) == {"hv1": (0, 0), "hv2": (0, 0), "localhost": (0, 0)}
 
         hypervisors = inventory["hypervisors"]
-        hypervisors["hosts"]["hv2"]["machines"][0]["memory"] = 128
+        changed = {"memory": 128, "boot": ["network"], "autostart": True}
+        hypervisors["hosts"]["hv2"]["machines"][0].update(changed)
+        found = {"memory": 64, "boot": ["disk", "network"], "autostart": False}
         assert _refusals(ansible, inventory) == [
-            f"host {DB} of {plain} has {{'memory': 64}}, where the inventory has {{'memory': 128}}"
+            f"host {DB} of {plain} has {found}, where the inventory has {changed}"
         ]
         hypervisors["vars"]["networks"][1]["trunk"] = [31, 33]
         assert _refusals(ansible, inventory) == [
