@@ -339,12 +339,19 @@ def test_only_an_id_is_an_identity(agent: Agent, host: dict[str, Any]) -> None:
         assert caught.value.detail == f"there is no host {id_!r}"
 
 
-def test_ironics_interoperability_profile(libvirt: Libvirt, tmp_path: Path) -> None:
+def test_ironics_interoperability_profile(libvirt: Libvirt, images: Images, tmp_path: Path) -> None:
     """DMTF's validator with the profile that Ironic publishes: no failure, and no warning."""
     with serving(libvirtd.agent(libvirt, tmp_path / "agent")) as agent:
-        for name, more in (("off", {"disks": [1, 2]}), ("bare", {"disks": []})):
+        vlan = own("vlan")
+        made = agent.post("networks", vlan, body={"bridge": stack.BRIDGE, "vlan": 10})
+        assert made.status == 200
+        runs = {"disks": [1], "networks": [vlan], "start": True}
+        for name, more in (("off", {"disks": [1, 2]}), ("bare", {"disks": []}), ("on", runs)):
             body = {"memory": 64, "networks": [], "start": False, **more}
-            assert agent.post("hosts", own(name), body=body).status == 200
+            made = agent.post("hosts", own(name), body=body)
+            assert made.status == 200
+        put = agent.request("PUT", f"/hosts/{own('on')}/media", {"image": images.url()})
+        assert (put.status, put.body["state"]) == (200, "running")
         words = (
             *(str(Path(sys.executable).parent / "rf_interop_validator"), "--authtype=Basic"),
             *("--user=any", "--password=any", f"--rhost=http://{agent.address}"),
@@ -359,3 +366,4 @@ def test_ironics_interoperability_profile(libvirt: Libvirt, tmp_path: Path) -> N
     bad = [line for line in told if re.search(" - (WARNING|ERROR|CRITICAL) - ", line)]
     assert (bad, warned, failed, ran.returncode) == ([], 0, 0, 0)
     assert passed > 100
+    assert any("/EthernetInterfaces/0" in line for line in told)
