@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Route, expect, sync_playwright
 
 from . import stack
 from .browser import Tab, tab
@@ -176,6 +176,29 @@ def tab_of(shown: Tab, *errors: int) -> Any:
     """Another tab of the same browser on the same agent."""
     assert shown.context.browser is not None
     return tab(shown.context.browser, shown.base.removeprefix("http://"), *errors)
+
+
+def test_a_view_that_was_left_draws_over_no_other(shown: Tab) -> None:
+    """Though what it has asked for comes when the next one is there."""
+    page = shown.go("operations")
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/overview", hold_the_first)
+    with page.expect_request("**/overview"):
+        page.get_by_role("link", name="New host").click()
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("status")).to_have_text("Live")
+    with page.expect_response(lambda response: response.request == held[0].request):
+        held[0].continue_()
+    with page.expect_response("**/overview"):
+        pass  # and it is read anew
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
 
 
 def test_names_and_consoles_are_text(shown: Tab, agent: Agent) -> None:
