@@ -16,8 +16,8 @@ export async function act(button, does, after, tell = (error) => complain(error.
   complain();
   button.ariaBusy = "true";
   try {
-    const end = await ended((await does()).id, (now) => {
-      const phase = now.phase ?? now.plan.steps[now.steps_done]?.does ?? "";
+    const end = await ended((await does()).id, (now, lost) => {
+      const phase = lost ?? (now.status === "waiting" ? "waits for its turn" : (now.phase ?? now.plan.steps[now.steps_done]?.does ?? ""));
       button.dataset.phase = phase.length > 70 ? `${phase.slice(0, 69)}…` : phase;
     });
     if (end.status !== "done") complain(`${end.does}: ${end.error?.detail ?? end.status} `, h("a", { href: `#/operations/${end.id}` }, "What was run"));

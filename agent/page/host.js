@@ -1,7 +1,7 @@
 // A host: what it is made of, its screen and console, what it does, and its buttons.
 
 import { act, confirm } from "./act.js";
-import { blob, change, get, host as path, Problem, text } from "./api.js";
+import { blob, change, get, host as path, picture, Problem, text } from "./api.js";
 import { BOOT_ORDERS } from "./create.js";
 import { download, facts, h, show, state, table, time } from "./dom.js";
 import { field, oneField } from "./forms.js";

@@ -113,15 +113,16 @@ export function outcome(now) {
     h("p", { class: "why" }, now.error?.detail ?? "It failed."),
     now.status === "undone" && h("p", {}, "What it had made was taken back: nothing of it is left."),
     left.length > 0 && [h("p", {}, "These commands still have to be run, and the agent goes on trying:"), h("pre", { tabindex: "0" }, left.join("\n"))],
-    now.error?.command && [h("h2", {}, "The command that failed"), h("pre", { tabindex: "0" }, now.error.command), copyButton(now.error.command)],
-    !location.hash.includes(now.id) && h("p", {}, h("a", { href: `#/operations/${now.id}` }, "Everything that was run")));
+    now.error?.command && [h("h2", {}, "The command that failed"), h("pre", { tabindex: "0" }, now.error.command), copyButton(now.error.command)]);
 }
 
 // The steps of an operation's plan, and how far each is.
 export function stepList(now) {
-  return h("ol", { class: "steps" }, now.plan.steps.map((step, i) => {
+  // An install waits for its installer, and has none.
+  const waits = now.status === "waiting" && now.plan.steps.length > 0;
+  return [waits && h("p", { class: "notice" }, "It waits for its turn: other creates are under way."), h("ol", { class: "steps" }, now.plan.steps.map((step, i) => {
     const run = now.commands.filter((each) => each.step === i && !each.undo).at(-1);
-    const word = !run ? (now.status === "running" ? "waiting" : "not run") : run.ok === null ? "running" : run.ok ? "done" : "failed";
+    const word = !run ? (["running", "waiting"].includes(now.status) ? "waiting" : "not run") : run.ok === null ? "running" : run.ok ? "done" : "failed";
     return h("li", {}, state(word), " ", step.does, word === "running" && now.phase && h("span", { class: "soft" }, ` ${now.phase}`));
-  }));
+  }))];
 }

@@ -334,8 +334,19 @@ def test_a_create_that_fails(
         page.get_by_label("Name", exact=True).fill(NAME)
         page.get_by_label("Memory, MB").fill("64")
         page.get_by_label("Network of the card").select_option(V10)
+        shown.button("Add a card").click()
+        page.get_by_label("Network of the card").last.select_option(V20)
+        page.get_by_label("Install an operating system").check()
+        page.get_by_label("From", exact=True).fill("http://127.0.0.1:9/")
+        page.get_by_label("Install an operating system").uncheck()
         faults.at("virt-install", 1, "after")
+        page.route("**/operations/*", _as("waiting"))
         shown.button("Create it").click()
+        expect(page.get_by_text("It waits for its turn")).to_be_visible()
+        page.unroute_all()
+        page.route("**/operations/*", lambda route: route.abort("connectionrefused"))
+        expect(page.get_by_text("How far it is cannot be read")).to_be_visible()
+        page.unroute_all()
         expect(page.get_by_text("nothing of it is left")).to_be_visible()
         expect(page.get_by_role("listitem").filter(has_text="define and start")).to_contain_text(
             "failed"
@@ -350,6 +361,27 @@ def test_a_create_that_fails(
         expect(page.locator("summary").filter(has_text="undo").first).to_be_visible()
         expect(page.get_by_text("a fault that the test made").last).to_be_visible()
         shown.see_no_violations("an operation that failed")
+        page.go_back()
+        expect(page.get_by_label("Name", exact=True)).to_have_value(NAME)
+        expect(page.get_by_label("Memory, MB")).to_have_value("64")
+        networks = page.get_by_label("Network of the card")
+        expect(networks).to_have_count(2)
+        assert [each.input_value() for each in networks.all()] == [V10, V20]
+        expect(page.get_by_label("From", exact=True)).to_be_hidden()
+        page.get_by_label("Install an operating system").check()
+        expect(page.get_by_label("From", exact=True)).to_have_value("http://127.0.0.1:9/")
+        refused = "error: Failed to load resource: net::ERR_CONNECTION_REFUSED"
+        shown.faults[:] = [each for each in shown.faults if each != refused]
+
+
+def _as(status: str) -> Callable[[Route], None]:
+    """What answers an operation as if it had that status."""
+
+    def answer(route: Route) -> None:
+        found = route.fetch()
+        route.fulfill(response=found, json={**found.json(), "status": status})
+
+    return answer
 
 
 def test_an_install_to_its_end(shown: Tab, agent: Agent, tree: str, tmp_path: Path) -> None:
