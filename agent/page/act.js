@@ -5,7 +5,10 @@ import { h } from "./dom.js";
 
 // Says what went wrong, above the view, until somebody has read it.
 export function complain(...what) {
-  const close = () => h("button", { type: "button", onclick: () => complain() }, "Close");
+  const close = () => h("button", { type: "button", onclick: () => {
+    complain();
+    document.getElementById("view").focus({ preventScroll: true });
+  } }, "Close");
   document.getElementById("said").replaceChildren(...(what.length ? [h("span", {}, what), close()] : []));
 }
 

@@ -27,17 +27,22 @@ export async function hostView(view, [name], { writes }) {
   let newest;
 
   async function drawScreen() {
-    const on = now.state !== "shut off";
-    canvas.hidden = !on;
-    dark.hidden = on;
-    if (!on) return;
-    try {
-      const picture = await createImageBitmap(await blob(path(name, "/screen"), "image/png"));
-      if (canvas.width !== picture.width || canvas.height !== picture.height) Object.assign(canvas, { width: picture.width, height: picture.height });
-      canvas.getContext("2d").drawImage(picture, 0, 0);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
+    let why = "It is off.";
+    if (now.state !== "shut off") {
+      try {
+        const shown = await createImageBitmap(await picture(path(name, "/screen")));
+        const { width, height } = shown;
+        if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+        canvas.getContext("2d").drawImage(shown, 0, 0);
+        why = "";
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        why = error.message;
+      }
     }
+    canvas.hidden = why !== "";
+    dark.hidden = why === "";
+    dark.textContent = why;
   }
 
   async function drawConsole() {
