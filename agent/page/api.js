@@ -46,7 +46,8 @@ async function send(path, { method = "GET", body, accept = "application/json", p
   }
   if (answer.status === 401) {
     const error = new TokenNeeded(token ? "The agent does not know this token, or it was revoked." : "");
-    window.dispatchEvent(new CustomEvent("tokenneeded", { detail: error.message }));
+    // Another one may have been given meanwhile.
+    if (token === sessionStorage.getItem(KEY)) window.dispatchEvent(new CustomEvent("tokenneeded", { detail: error.message }));
     throw error;
   }
   const told = await answer.json().catch(() => ({}));

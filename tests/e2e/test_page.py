@@ -494,6 +494,8 @@ def test_snapshots_and_a_host_s_end(shown: Tab, agent: Agent) -> None:
     take.click()
     expect(called).to_have_attribute("aria-invalid", "true")
     expect(called).to_have_accessible_description(re.compile("'no name' is not letters"))
+    expect(take).not_to_have_attribute("aria-busy", "true")
+    expect(called).to_have_value("no name")
     called.fill("clean")
     take.click()
     expect(row(shown, "clean")).to_contain_text("running")
