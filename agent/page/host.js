@@ -67,6 +67,9 @@ export async function hostView(view, [name], { writes }) {
   }
 
   async function remove({ currentTarget: button }) {
+    // Somebody may have taken one since they were shown.
+    found = await kept.update();
+    if (!view.isConnected) return;
     const disk = (each) => h("li", {}, `${each.target}, ${each.size ?? "?"} GB: `, each.volume ?? "outside the agent's pool, and kept");
     const lost = [h("p", {}, "It is stopped, and this is deleted for good:"), h("ul", {}, now.disks.map(disk),
       found.length > 0 && h("li", {}, `its snapshots: ${found.map((each) => each.name).join(", ")}`),
@@ -75,7 +78,7 @@ export async function hostView(view, [name], { writes }) {
     if (!(await confirm(`Delete ${name}?`, lost, "Delete"))) return;
     await act(button, () => change("DELETE", path(name)), async () => {
       const hosts = await get("/hosts");
-      if (!hosts.some((each) => each.name === name)) location.hash = "#/";
+      if (view.isConnected && !hosts.some((each) => each.name === name)) location.hash = "#/";
     });
   }
 
