@@ -9,7 +9,8 @@ import { operation, operations } from "./operations.js";
 import { overview } from "./overview.js";
 
 // A view is made once for its address, with what the address holds and what the client may do. It
-// answers what reads it anew, each so many seconds while the tab is seen, or nothing.
+// answers what reads it anew, each so many seconds while the tab is seen, until that answers that
+// nothing will change any more; or nothing.
 const VIEWS = [
   [/^\/?$/, overview, 2, () => "Overview"],
   [/^\/hosts\/([^/]+)$/, hostView, 2, (name) => name],
@@ -79,8 +80,9 @@ async function go() {
   while (mine === turn) {
     const began = performance.now();
     try {
-      if (made) await update();
-      else {
+      if (made) {
+        if (await update()) update = null;
+      } else {
         const rights = await who(title(...words));
         if (mine !== turn) return;
         update = await make(place, words, rights);

@@ -50,7 +50,8 @@ const kind = (node) => `${node.nodeName} ${node.id || node.dataset?.key || ""}`;
 function adopt(element, next) {
   const old = Map.groupBy(element.childNodes, kind);
   const pairs = [...next.childNodes].map((child) => [old.get(kind(child))?.shift(), child]);
-  for (const left of old.values()) left.forEach((each) => each.remove());
+  // A button whose change is under way says how far it is, though the host's state has others by now.
+  for (const left of old.values()) left.forEach((each) => each.ariaBusy === "true" || each.remove());
   let place = element.firstChild;
   for (const [same, child] of pairs) {
     if (same) update(same, child);

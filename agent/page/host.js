@@ -24,6 +24,7 @@ export async function hostView(view, [name], { writes }) {
   let now;
   let found = [];
   let times = 0;
+  let turn = 0;
   let newest;
 
   async function drawScreen() {
@@ -102,6 +103,9 @@ export async function hostView(view, [name], { writes }) {
   const eject = ({ currentTarget: button }) => act(button, () => change("DELETE", path(name, "/media")), update);
   const whole = () => text(path(name, "/console"));
 
+  // Once there is something to see: of a host that is not there only that is said.
+  await update();
+  if (BOOT_ORDERS.includes(now.boot.join(", "))) order.input.value = now.boot.join(", ");
   view.replaceChildren(head,
     h("div", { class: "columns" },
       part("What it is made of", made),
@@ -143,12 +147,14 @@ export async function hostView(view, [name], { writes }) {
   }
 
   async function update() {
-    now = await get(path(name));
+    const mine = (turn += 1);
+    const read = await get(path(name));
+    // A later one shows what a change has done since.
+    if (mine !== turn) return;
+    now = read;
     drawHead();
     drawMade();
     await Promise.all([drawUsage(plots, now), drawScreen(), drawConsole(), drawPast()]);
   }
-  await update();
-  if (BOOT_ORDERS.includes(now.boot.join(", "))) order.input.value = now.boot.join(", ");
   return update;
 }

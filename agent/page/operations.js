@@ -38,6 +38,7 @@ export async function operations(view, [asked]) {
   };
   const quietly = () => update().catch(() => {});
   const field = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
+  await update();
   view.replaceChildren(
     h("h1", {}, "Operations"),
     h("section", {},
@@ -48,7 +49,6 @@ export async function operations(view, [asked]) {
     limit = Math.min(500, limit * 2);
     quietly();
   };
-  await update();
   return update;
 }
 
@@ -73,6 +73,14 @@ function undoes(plan) {
 
 export async function operation(view, [id]) {
   const [head, steps, runs, shown] = [h("div"), h("section"), h("section"), h("div")];
+  const update = async () => {
+    const now = await get(`/operations/${id}`);
+    show(head, h("h1", {}, now.does), h("section", {}, summary(now)));
+    show(steps, h("h2", {}, "Steps"), stepList(now), undoes(now.plan));
+    show(runs, h("h2", {}, "Commands that were run"), now.commands.length ? now.commands.map(command) : h("p", { class: "soft" }, "none yet"));
+    return ["done", "undone", "failed"].includes(now.status);
+  };
+  const over = await update();
   view.replaceChildren(head, steps, runs, h("section", {},
     h("h2", {}, "Script"),
     h("p", { class: "soft" }, "It does the same by hand, and takes back what it made if it fails."),
@@ -81,14 +89,7 @@ export async function operation(view, [id]) {
       copyButton(() => script(id)),
       h("button", { type: "button", onclick: async () => download(`${id}.sh`, await script(id)) }, "Download")),
     shown));
-  const update = async () => {
-    const now = await get(`/operations/${id}`);
-    show(head, h("h1", {}, now.does), h("section", {}, summary(now)));
-    show(steps, h("h2", {}, "Steps"), stepList(now), undoes(now.plan));
-    show(runs, h("h2", {}, "Commands that were run"), now.commands.length ? now.commands.map(command) : h("p", { class: "soft" }, "none yet"));
-  };
-  await update();
-  return update;
+  return over ? null : update;
 }
 
 function summary(now) {

@@ -201,6 +201,28 @@ def test_a_view_that_was_left_draws_over_no_other(shown: Tab) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
 
 
+def test_a_host_that_is_not_there_yet(shown: Tab, agent: Agent) -> None:
+    """That is said without a flicker, until it is there."""
+    page = shown.go("hosts", NAME)
+    expect(page.get_by_role("listitem")).to_have_text(f"there is no host '{NAME}'")
+    back = page.get_by_role("main").get_by_role("link", name="Overview")
+    back.focus()
+    page.evaluate("""() => {
+        window.headings = [];
+        new MutationObserver(() => {
+            headings.push(document.querySelector("h1")?.textContent);
+        }).observe(document.querySelector("main"), { childList: true, subtree: true });
+    }""")
+    for _ in range(2):
+        with page.expect_response(f"**/hosts/{NAME}"):
+            pass
+    expect(back).to_be_focused()
+    make(agent)
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"{NAME} shut off")
+    seen = page.evaluate("headings")
+    assert {*seen} == {f"{NAME} shut off"}, seen
+
+
 def test_names_and_consoles_are_text(shown: Tab, agent: Agent) -> None:
     """Whatever a guest, a client or a person at virsh has written, none of it becomes markup."""
     odd = own('<img src=x onerror=alert(1)> & "\'"')
@@ -670,11 +692,11 @@ def test_with_the_keyboard_alone(shown: Tab, agent: Agent) -> None:
 
 def _tab_to(shown: Tab, wanted: Locator) -> None:
     """Press the tabulator until an element has the focus."""
-    for _ in range(200):
+    for _ in range(1000):
         if wanted.evaluate("each => each === document.activeElement"):
             return
         shown.page.keyboard.press("Tab")
-    pytest.fail(f"200 tabulators lead past {wanted}")
+    pytest.fail(f"1000 tabulators lead past {wanted}")
 
 
 # Who may come in.
