@@ -114,17 +114,20 @@ async function who(title) {
   document.getElementById("where").textContent = entry.hypervisor;
   document.title = `${title} · ${entry.hypervisor}`;
   const rights = { writes: !entry.read_only, networks: !entry.read_only && !entry.some_hosts };
-  for (const right of Object.keys(rights)) {
-    for (const link of document.querySelectorAll(`nav .${right}`)) link.hidden = !rights[right];
-  }
-  leave.hidden = !hasToken();
   // A link sends no token.
-  document.getElementById("manual").hidden = hasToken();
+  offer({ ...rights, manual: !hasToken() });
+  leave.hidden = !hasToken();
   return rights;
+}
+
+// Shows those links in the head that lead somewhere for this client.
+function offer(which) {
+  for (const link of document.querySelectorAll("nav [class]")) link.hidden = !which[link.className];
 }
 
 function askForToken(why) {
   keepToken("");
+  offer({});
   leave.hidden = true;
   document.title = "Token · Staging compute agent";
   const input = h("input", { id: "token", type: "password", autocomplete: "off", required: true, size: 46 });

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Route, expect, sync_playwright
 
 from . import stack
-from .browser import Tab, tab
+from .browser import NARROW, Tab, tab
 from .daemon import Agent
 from .faults import Faults
 from .stack import BRIDGE, V10, V20, own, virsh
@@ -105,6 +105,8 @@ def test_with_a_hundred_hosts(shown: Tab, tmp_path: Path) -> None:
         stack.define_domain(own(f"few{each}"), _card(V10 if each % 2 else V20))
     page = shown.go()
     expect(row(shown, own("few4"))).to_be_visible()
+    links = ["Overview", "Operations", "New host", "New network", "Manual"]
+    expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(links)
     five.mkdir()
     shown.picture(five, "overview-5")
     names = [own(f"node{each}.example.com") for each in range(1, 101)]
@@ -118,6 +120,8 @@ def test_with_a_hundred_hosts(shown: Tab, tmp_path: Path) -> None:
     expect(heads).to_have_text(names)  # node2 before node10
     cards = page.get_by_role("group", name=re.compile("networks")).get_by_role("link")
     expect(cards.filter(has_text=own("node"))).to_have_count(100)
+    page.set_viewport_size({"width": NARROW, "height": 1000})
+    expect(page.get_by_role("button", name="name", exact=True)).to_have_count(0)
     shown.see_no_violations("100 hosts")
     shown.picture(tmp_path, "overview-100")
     page.get_by_role("button", name="name", exact=True).click()
@@ -711,6 +715,8 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
         page = shown.go()
         question = page.get_by_label("Token")
         expect(question).to_be_focused()
+        navigation = page.get_by_role("navigation").get_by_role("link")
+        expect(navigation).to_have_text(["Overview", "Operations"])
         shown.see_no_violations("the question for a token")
         question.fill("wrong")
         question.press("Enter")
@@ -728,6 +734,7 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
         assert stored == ["{}", "", f"{shown.base}/#/hosts/{NAME}"]
 
         shown.button("Forget the token").click()
+        expect(navigation).to_have_text(["Overview", "Operations"])
         give(shown, reads)
         expect(page.get_by_role("heading", level=1)).to_contain_text(NAME)
         expect(page.get_by_text("create host")).to_be_visible()
