@@ -119,8 +119,9 @@ export function size(bytes) {
   return `${bytes >= 100 || !unit ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`;
 }
 
-export function download(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+// content: a text, or a blob, whose bytes stay as they are.
+export function download(name, content) {
+  const url = URL.createObjectURL(new Blob([content], { type: "text/plain" }));
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }

@@ -101,7 +101,7 @@ export async function hostView(view, [name], { writes }) {
   const order = field("From the next start on", h("select", { id: "boot-order" }, BOOT_ORDERS.map((each) => h("option", {}, each))));
   const bootForm = () => oneField("boot", order, "Set", () => change("PUT", path(name, "/boot"), { boot: order.input.value.split(", ") }), update);
   const eject = ({ currentTarget: button }) => act(button, () => change("DELETE", path(name, "/media")), update);
-  const whole = () => text(path(name, "/console"));
+  const whole = path(name, "/console");
 
   // Once there is something to see: of a host that is not there only that is said.
   await update();
@@ -112,8 +112,8 @@ export async function hostView(view, [name], { writes }) {
       part("Screen", canvas, dark)),
     h("div", { class: "columns" },
       part("Serial console", terminal, h("div", { class: "row" },
-        h("button", { type: "button", onclick: async () => show(log, h("pre", { class: "terminal whole", tabindex: "0", role: "group", "aria-label": "The whole serial console" }, await whole())) }, "Whole log"),
-        h("button", { type: "button", onclick: async () => download(`${name}.console.log`, await whole()) }, "Download")), log),
+        h("button", { type: "button", onclick: async () => show(log, h("pre", { class: "terminal whole", tabindex: "0", role: "group", "aria-label": "The whole serial console" }, await text(whole))) }, "Whole log"),
+        h("button", { type: "button", onclick: async () => download(`${name}.console.log`, await blob(whole)) }, "Download")), log),
       part("The last minutes", plots)),
     h("div", { class: "columns" }, kept.element, h("section", {}, h("h2", {}, "Media"), media, writes && mediaForm(), h("h2", {}, "Boot order"), boot, writes && bootForm())),
     part("Operations", past));

@@ -243,10 +243,10 @@ def test_names_and_consoles_are_text(shown: Tab, agent: Agent) -> None:
     made = make(agent)
     script = "<script>alert(1)</script><img src=x onerror=alert(2)>"
     log = stack.CONSOLE_DIR / f"{made['id']}.console.log"
-    log.write_text(f"{script}\r\n\x1b[31mred\x1b[0m\r\n")
+    log.write_bytes(f"{script}\r\n\x1b[31mred\x1b[0m\xff\r\n".encode("latin-1"))
     shown.go("hosts", NAME)
     console = page.get_by_label("The end of the serial console")
-    expect(console).to_have_text(f"{script}\nred")
+    expect(console).to_have_text(f"{script}\nred\N{REPLACEMENT CHARACTER}")
     shown.button("Whole log").click()
     expect(page.get_by_label("The whole serial console")).to_contain_text(script)
     with page.expect_download() as downloads:
@@ -649,8 +649,25 @@ def test_operations(shown: Tab, agent: Agent) -> None:
         shown.button("Download").click()
     assert downloads.value.suggested_filename == f"{operation['id']}.sh"
     assert Path(downloads.value.path()).read_text() == script
-    # What was opened stays so, though the view is read anew all the time.
+    page.get_by_role("button", name="Copy", exact=True).last.click()
+    expect(shown.button("Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == script
+
+    # What was opened stays so while the view is read anew, which ends with the operation.
+    page.route(f"**/operations/{operation['id']}", _as("running"))
+    page.clock.install()
+    page.reload()
+    expect(page.get_by_role("status")).to_have_text("Live")
+    commands.first.locator("summary").click()
+    for _ in range(2):
+        with page.expect_response(f"**/operations/{operation['id']}"):
+            pass
     expect(commands.first).to_have_attribute("open", "")
+    page.unroute_all()
+    expect(page.get_by_role("status")).to_have_text("")
+    before = len(shown.asked)
+    page.clock.run_for(10_000)
+    assert shown.asked[before:] == []
     shown.see_no_violations("an operation")
 
 
