@@ -129,9 +129,9 @@ class CommandFailed(AgentError):
 
 
 class NameTaken(CommandFailed):
-    """The command found the name of what it should make in use."""
+    """The command found the name or a MAC of what it should make in use."""
 
-    why = "found the name taken"
+    why = "found the name or a MAC taken"
 
 
 class BadLocation(CommandFailed):
@@ -228,6 +228,7 @@ _ROOM = re.compile(r"No space left on device|Cannot allocate memory|Disk quota e
 _TAKEN = re.compile(
     r"Guest name '.*' is already in use|domain '.*' already exists with uuid"
     r"|network '.*' already exists with uuid|domain moment .* already exists"
+    r"|The MAC address '.*' is in use"
 )
 _LOCATION = re.compile(
     r"install location|installable distribution|Couldn't acquire|Couldn't find kernel"

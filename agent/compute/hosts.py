@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.config import Config
-from agent.errors import InvalidOutput, JournalFailed, NotFound, WrongState
+from agent.errors import JournalFailed, NotFound, WrongState
 from agent.hypervisor.facts import DomainDetails, PowerFacts
 from agent.hypervisor.hypervisor import Hypervisor, no_host
 from agent.operations.journal import Journal
@@ -17,6 +17,7 @@ from agent.plans import hosts as host_plans
 from agent.plans import media as media_plans
 from agent.plans import power as power_plans
 from agent.plans import snapshots as snapshot_plans
+from agent.plans.cards import derived_macs
 from agent.plans.disks import (
     disks_to_delete,
     has_media,
@@ -93,7 +94,11 @@ class Hosts:
             raise WrongState(f"host {name!r} is shut off, and uses nothing until it runs")
         used = found.usage
         if used.cpu_ns is None or used.rss_kib is None:
-            raise InvalidOutput("virsh domstats", str(used), "no processor time or no memory")
+            # libvirt waits half a minute for what QEMU is busy with, and leaves out the rest.
+            raise WrongState(
+                f"libvirt does not say what host {name!r} uses: it is busy, as with a snapshot;"
+                " ask again"
+            )
         return {
             "cpu_seconds": used.cpu_ns / 1e9,
             "memory_bytes": used.rss_kib * 1024,
@@ -237,10 +242,10 @@ class Hosts:
         """The change that deletes a snapshot of a host."""
 
         def plan(uuid: str) -> Plan:
-            self._snapshot(uuid, name, snapshot)
+            found = self._snapshot(uuid, name, snapshot)
             self._see_no_install(name, uuid)
             facts = self._hypervisor.snapshot_facts(uuid)
-            return snapshot_plans.delete(snapshot, facts, self._config)
+            return snapshot_plans.delete(found, facts, self._config)
 
         return self._change(name, plan, lambda: {"host": name, "name": snapshot})
 
@@ -310,8 +315,12 @@ class Hosts:
             )
 
         networks = sorted({card.network for card in request.networks})
-        # Derived ones differ by the hosts' names.
-        macs = sorted({card.mac for card in request.networks if card.mac is not None})
+        macs = sorted(
+            {
+                card.mac or next(iter(derived_macs(request.name, place)))
+                for place, card in enumerate(request.networks)
+            }
+        )
         return Change(
             claims=(
                 Claim("host", request.name),

@@ -30,6 +30,7 @@ class DomainDetails:
     """A domain with all that is shown of it.
 
     definition: the running one where it runs; kept: the one that its next start is from.
+    saved: `virsh managedsave` has kept its memory, which its next start goes on with.
     capacities: bytes by target. pool: the agent's, without its volumes, None when it is off.
     """
 
@@ -39,6 +40,7 @@ class DomainDetails:
     kept: libvirt_xml.Domain
     capacities: dict[str, int]
     pool: PoolFacts | None
+    saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +65,22 @@ class PowerFacts:
     """What a power change has to know.
 
     definition: of the domain; of one that is off, the kept one. stale_ports: ports on any
-    bridge of domains that run no more.
+    bridge of domains that run no more. saved: as of DomainDetails.
     """
 
     state: str
     definition: libvirt_xml.Domain
     networks: Mapping[str, libvirt_xml.Network]
     stale_ports: Sequence[str]
+    saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFacts:
     """What a change of a domain's snapshots has to know.
 
-    definition, networks, stale_ports: as of PowerFacts. names: of its snapshots, in virsh's
-    order. pool: the agent's, without its volumes.
+    definition, networks, stale_ports, saved: as of PowerFacts. names: of its snapshots, in
+    virsh's order. pool: the agent's, without its volumes.
     """
 
     definition: libvirt_xml.Domain
@@ -85,6 +88,7 @@ class SnapshotFacts:
     stale_ports: Sequence[str]
     names: Sequence[str]
     pool: PoolFacts
+    saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,7 @@ class Hypervisor:
         told = read.key_values(info.text)
         return DomainDetails(
             state=told["State"],
+            saved=told.get("Managed save") == "yes",
             autostart=told["Autostart"] == "enable",
             definition=libvirt_xml.domain(xml.text),
             kept=libvirt_xml.domain(kept.text),
@@ -151,7 +152,8 @@ class Hypervisor:
         if details is None:
             return None
         networks = {network.name: network for network in self.networks.definitions()}
-        return PowerFacts(details.state, details.definition, networks, self.networks.stale_ports())
+        stale = self.networks.stale_ports()
+        return PowerFacts(details.state, details.definition, networks, stale, details.saved)
 
     def snapshots(self, uuid: str) -> list[libvirt_xml.Snapshot]:
         """The snapshots of a domain, oldest first; raises NotFound when it is gone."""
@@ -173,6 +175,7 @@ class Hypervisor:
             stale_ports=facts.stale_ports,
             names=self._snapshot_names(uuid),
             pool=self.pool_without_volumes(),
+            saved=facts.saved,
         )
 
     def _snapshot_names(self, uuid: str) -> list[str]:

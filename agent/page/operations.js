@@ -112,7 +112,7 @@ export function outcome(now) {
   const left = now.error?.left_behind ?? [];
   return h("div", { class: "outcome" },
     h("p", { class: "why" }, now.error?.detail ?? "It failed."),
-    now.status === "undone" && h("p", {}, "What it had made was taken back: nothing of it is left."),
+    now.status === "undone" && h("p", {}, now.does.startsWith("revert ") ? "The host is off, either as it was or as in the snapshot." : "What it had made was taken back: nothing of it is left."),
     left.length > 0 && [h("p", {}, "These commands still have to be run, and the agent goes on trying:"), h("pre", { tabindex: "0" }, left.join("\n"))],
     now.error?.command && [h("h2", {}, "The command that failed"), h("pre", { tabindex: "0" }, now.error.command), copyButton(now.error.command)]);
 }

@@ -5,7 +5,7 @@ from agent.hypervisor.facts import PowerFacts
 from agent.plans import ports
 from agent.plans.disks import media_drive
 from agent.plans.plan import Install, Plan, Step
-from agent.plans.power import power, set_boot
+from agent.plans.power import power, see_no_device_boot, set_boot
 from agent.tools.commands.virsh import Virsh
 from agent.tools.commands.virt_install import Installer, reinstall
 from agent.tools.parsers.libvirt_xml import BootOverride, Domain
@@ -33,10 +33,12 @@ def set_override(enabled: str, target: str, host: Domain, config: Config) -> Pla
 
     enabled: "Once", "Continuous" or "Disabled"; target: one of KINDS, of no account with the last.
     host: its definition that is kept. Raises WrongState for one whose devices have a boot order of
-    their own, unless it is for once.
+    their own, which also goes before what it should boot from once.
     """
     name, uuid = host.name, host.uuid
     virsh = Virsh(config.libvirt_uri)
+    if enabled != DISABLED:
+        see_no_device_boot(host)
     now = active(host)
     usual = host.boot if now is None or now.enabled == ONCE else now.before
     boot = usual
@@ -56,12 +58,13 @@ def start(facts: PowerFacts, config: Config) -> Plan:
 
     What it booted from once it leaves when its system reboots, and boots as usual from then on.
     Without what it should boot from once (no card, no disk, no disc in a drive) it boots as usual.
+    One that is saved does not boot at all, and goes on where it was.
     """
     definition = facts.definition
     name, uuid = definition.name, definition.uuid
     override = active(definition)
     plan = power("start", facts, config)
-    if override is None or override.enabled != ONCE or not plan.steps:
+    if override is None or override.enabled != ONCE or not plan.steps or facts.saved:
         return plan
     virsh = Virsh(config.libvirt_uri)
     noted = virsh.note_boot(uuid, ONCE, override.target, " ".join(override.before))

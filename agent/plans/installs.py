@@ -9,6 +9,7 @@ from agent.hypervisor.facts import PowerFacts
 from agent.plans import ports
 from agent.plans.disks import media_drive
 from agent.plans.plan import Install, Plan, Step
+from agent.plans.power import see_no_device_boot
 from agent.tools.commands.virsh import Virsh
 from agent.tools.commands.virt_install import Installer, reinstall
 
@@ -42,7 +43,9 @@ def installer(request: InstallRequest, media: str | None = None) -> Installer:
 def install_again(request: InstallRequest, facts: PowerFacts, config: Config) -> Plan:
     """Plan another install of a host that is off; its definition stays as it is.
 
-    Raises WrongState when it is not off, or has not what it should boot from.
+    Raises WrongState when it is not off, or has not what it should boot from; and for one that is
+    saved, since virt-install leaves what is saved (seen in 4.1): the start after the install would
+    bring its old memory back over what the installer wrote.
     """
     definition = facts.definition
     name, uuid = definition.name, definition.uuid
@@ -51,6 +54,14 @@ def install_again(request: InstallRequest, facts: PowerFacts, config: Config) ->
             f"host {name!r} is in state {facts.state!r}, and an install takes one that is"
             " 'shut off'; stop it first"
         )
+    if facts.saved:
+        raise WrongState(
+            f"host {name!r} has a saved state, which its next start goes on with; start it, or"
+            f" forget that with: virsh managedsave-remove {uuid}"
+        )
+    if not request.location:
+        # virt-install would let it boot as its devices say.
+        see_no_device_boot(definition)
     drive = media_drive(definition)
     if request.cdrom and drive is None:
         raise WrongState(f"host {name!r} has no media to boot from; put some in first")

@@ -81,14 +81,19 @@ def set_boot(boot: Sequence[str], host: libvirt_xml.Domain, config: Config) -> P
     host: its definition that is kept. Raises WrongState for one whose devices have an order of
     their own, which libvirt does not let be mixed.
     """
+    see_no_device_boot(host)
+    command = virt_xml.set_boot(config.libvirt_uri, host.uuid, boot)
+    step = Step(f"have domain {host.name} boot from {', '.join(boot)}", command)
+    return Plan(f"set what host {host.name} boots from", (step,), leave=True)
+
+
+def see_no_device_boot(host: libvirt_xml.Domain) -> None:
+    """Raise WrongState for a host whose devices have a boot order of their own: it goes first."""
     if host.device_boot:
         raise WrongState(
             f"host {host.name!r} has a boot order of single devices, which goes first; take it out"
             f" with: virsh edit {host.uuid}"
         )
-    command = virt_xml.set_boot(config.libvirt_uri, host.uuid, boot)
-    step = Step(f"have domain {host.name} boot from {', '.join(boot)}", command)
-    return Plan(f"set what host {host.name} boots from", (step,), leave=True)
 
 
 def _start(facts: PowerFacts, virsh: Virsh, config: Config) -> list[Step]:

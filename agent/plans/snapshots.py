@@ -43,8 +43,13 @@ def revert(snapshot: libvirt_xml.Snapshot, facts: SnapshotFacts, config: Config)
     in the host's own disks, and with media in the drive, which would be left behind.
     """
     domain, uuid = facts.definition.name, facts.definition.uuid
-    if snapshot.external:
-        raise WrongState(f"snapshot {snapshot.name!r} of host {domain!r} is not in its own disks")
+    _see_own(snapshot, domain)
+    if facts.saved:
+        # libvirt would want --force, and have the memory go with another disk.
+        raise WrongState(
+            f"host {domain!r} has a saved state; start it, or forget that with:"
+            f" virsh managedsave-remove {uuid}"
+        )
     _see_disks(facts.definition, facts.pool)
     virsh = Virsh(config.libvirt_uri)
     starts = snapshot.state != "shut off"
@@ -62,14 +67,23 @@ def revert(snapshot: libvirt_xml.Snapshot, facts: SnapshotFacts, config: Config)
     return Plan(f"revert host {domain} to snapshot {snapshot.name}", tuple(steps))
 
 
-def delete(name: str, facts: SnapshotFacts, config: Config) -> Plan:
-    """Plan the end of a snapshot. It can be run again from any point."""
-    domain, uuid = facts.definition.name, facts.definition.uuid
+def delete(snapshot: libvirt_xml.Snapshot, facts: SnapshotFacts, config: Config) -> Plan:
+    """Plan the end of a snapshot. It can be run again from any point.
+
+    Raises WrongState for one that is not in the host's own disks: libvirt 9.0 cannot delete it.
+    """
+    domain, uuid, name = facts.definition.name, facts.definition.uuid, snapshot.name
+    _see_own(snapshot, domain)
     command = Virsh(config.libvirt_uri).snapshot_delete(uuid, name)
     return Plan(
         f"delete snapshot {name} of host {domain}",
         (Step(f"delete snapshot {name} of domain {domain}", command),),
     )
+
+
+def _see_own(snapshot: libvirt_xml.Snapshot, domain: str) -> None:
+    if snapshot.external:
+        raise WrongState(f"snapshot {snapshot.name!r} of host {domain!r} is not in its own disks")
 
 
 def _see_disks(host: libvirt_xml.Domain, pool: PoolFacts) -> None:

@@ -104,7 +104,11 @@ def _delete_network(request: dict[str, Any], facts: dict[str, Any]) -> tuple[lis
 
 def _install_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
     found = PowerFacts(
-        facts["state"], _domain(facts["host"]), _by_name(facts), facts.get("stale_ports", ())
+        facts["state"],
+        _domain(facts["host"]),
+        _by_name(facts),
+        facts.get("stale_ports", ()),
+        facts.get("saved", False),
     )
     return [], install_again(install_request(request["body"]), found, _config(facts))
 
@@ -123,13 +127,19 @@ def _create_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[li
 
 
 def _revert_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
-    row = {"created": 1000, "external": False, **facts["snapshot"]}
-    snapshot = Snapshot(**{**row, "name": request["snapshot"], "domain": _domain(row["domain"])})
-    return [], snapshot_plans.revert(snapshot, _snapshot_facts(facts), CONFIG)
+    found = _snapshot(request, facts)
+    return [], snapshot_plans.revert(found, _snapshot_facts(facts), CONFIG)
 
 
 def _delete_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
-    return [], snapshot_plans.delete(request["snapshot"], _snapshot_facts(facts), CONFIG)
+    found = _snapshot(request, facts)
+    return [], snapshot_plans.delete(found, _snapshot_facts(facts), CONFIG)
+
+
+def _snapshot(request: dict[str, Any], facts: dict[str, Any]) -> Snapshot:
+    row = {"state": "shut off", "created": 1000, "external": False, **facts["snapshot"]}
+    then = _domain(row.get("domain", facts["host"]))
+    return Snapshot(**{**row, "name": request["snapshot"], "domain": then})
 
 
 def _set_boot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
@@ -173,6 +183,7 @@ def _snapshot_facts(facts: dict[str, Any]) -> SnapshotFacts:
         facts.get("stale_ports", ()),
         facts.get("names", ()),
         POOL,
+        facts.get("saved", False),
     )
 
 

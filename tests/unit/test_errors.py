@@ -57,27 +57,35 @@ INSTALL = ("virt-install", "--name=a", '--location=location="http://127.0.0.1:1/
         (
             "virsh-9.0.0.net-define-taken.err",
             errors.NameTaken,
-            "virsh found the name taken: Failed to define network from /dev/stdin; operation"
-            " failed: network 'fixture: żółw' already exists with uuid"
+            "virsh found the name or a MAC taken: Failed to define network from /dev/stdin;"
+            " operation failed: network 'fixture: żółw' already exists with uuid"
             " 00000000-0000-4000-8000-000000000011",
         ),
         (
             "virsh-9.0.0.define-taken.err",
             errors.NameTaken,
-            "virsh found the name taken: Failed to define domain from /dev/stdin; operation"
-            " failed: domain 'fixture.example.com' already exists with uuid"
+            "virsh found the name or a MAC taken: Failed to define domain from /dev/stdin;"
+            " operation failed: domain 'fixture.example.com' already exists with uuid"
             " 00000000-0000-4000-8000-000000000001",
         ),
         (
             "virt-install-4.1.0.name-taken.err",
             errors.NameTaken,
-            "virt-install found the name taken: Guest name 'fixture.example.com' is already in"
-            " use.",
+            "virt-install found the name or a MAC taken: Guest name 'fixture.example.com' is"
+            " already in use.",
+        ),
+        (
+            "virt-install-4.1.0.mac-taken.err",
+            errors.NameTaken,
+            "virt-install found the name or a MAC taken: The MAC address '52:54:00:00:03:00' is in"
+            " use by another virtual machine. (Use --check mac_in_use=off or --check all=off to"
+            " override)",
         ),
         (
             "virsh-9.0.0.snapshot-create-as-taken.err",
             errors.NameTaken,
-            "virsh found the name taken: operation failed: domain moment clean already exists",
+            "virsh found the name or a MAC taken: operation failed: domain moment clean already"
+            " exists",
         ),
         (
             "virsh-9.0.0.vol-create-as-no-room.err",

@@ -242,7 +242,8 @@ def test_a_name_that_is_taken_meanwhile(agent: Agent) -> None:
     see_problem(
         answer,
         409,
-        "virt-install found the name taken: Guest name 'fixture.example.com' is already in use.",
+        "virt-install found the name or a MAC taken: Guest name 'fixture.example.com' is already in"
+        " use.",
         command=shlex.join(VIRT_INSTALL),
         exit_code=1,
         stderr=taken.strip(),

@@ -244,11 +244,12 @@ def test_a_plan_to_set_one(kept: Domain, enabled: str, target: str, steps: list[
 
 
 def test_devices_with_an_order_of_their_own() -> None:
-    """For once virt-install sees to it; for good libvirt would refuse both kinds of order."""
+    """For once it would go first; for good libvirt would refuse both kinds of order."""
     own = replace(HOST, device_boot=True)
-    assert set_override("Once", "Pxe", own, CONFIG).steps == (noted("Once", "Pxe"),)
-    with pytest.raises(WrongState) as caught:
-        set_override("Continuous", "Pxe", own, CONFIG)
+    assert set_override("Disabled", "Pxe", own, CONFIG).steps == ()
+    for enabled in ("Once", "Continuous"):
+        with pytest.raises(WrongState) as caught:
+            set_override(enabled, "Pxe", own, CONFIG)
     assert caught.value.detail == (
         "host 'ns' has a boot order of single devices, which goes first; take it out with:"
         f" virsh edit {UUID}"
@@ -367,6 +368,11 @@ RESET = Step("reset domain ns", virsh("reset", f"--domain={UUID}"))
 def test_a_restart_is_a_reset(kept: Domain) -> None:
     plan = restart(fact(kept, "running"), kept, CONFIG)
     assert plan == Plan("reset host ns", (RESET,), leave=True)
+
+
+def test_one_that_is_saved_goes_on_where_it_was() -> None:
+    kept = once("Pxe")
+    assert start(replace(fact(kept), saved=True), CONFIG) == STARTS
 
 
 def test_a_restart_of_one_that_is_off_is_its_start() -> None:

@@ -35,6 +35,7 @@ from .golden import UUID
 from .test_commands import sub_options
 
 CONFIG = Config()
+DEEP = json.loads("[" * 300 + "]" * 300)
 HOST = {"memory": 512, "disks": [8], "networks": ["vlan:10"]}
 INSTALL = {**HOST, "install": True, "location": "http://mirror.example.com/debian"}
 NETWORK = {"bridge": "br0", "vlan": 10}
@@ -477,6 +478,11 @@ def test_a_location(location: str) -> None:
         ({**NETWORK, "trunk": []}, {"trunk": "[] should be non-empty"}),
         ({**NETWORK, "trunk": [20, 10]}, {"trunk": "VLAN 10 comes without a tag by vlan"}),
         ({**NETWORK, "trunk": [20, 20]}, {"trunk": "[20, 20] has non-unique elements"}),
+        # Compared with each other, they would be past what Python recurses to.
+        (
+            {**NETWORK, "trunk": [DEEP, DEEP]},
+            {f"trunk[{index}]": f"{'[' * 200}..." for index in (0, 1)},
+        ),
         ({**NETWORK, "trunk": [0]}, {"trunk[0]": "0 is less than the minimum of 1"}),
         (
             {**NETWORK, "tag": 1},

@@ -204,7 +204,8 @@ SCHEMAS: v.Json = {
                 "what is in its drive, null for nothing",
             ),
             "install": v.or_null(
-                v.ref("Install"), "null for a host that was not installed over the network"
+                v.ref("Install"),
+                "null for a host that was never installed, nor booted from something else once",
             ),
         }
     ),

@@ -23,8 +23,21 @@ def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterat
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
+def _unique_items(
+    validator: Any, wanted: bool, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    # Of texts and numbers only, which are all that such lists may have here: other items are
+    # compared each with each, and as deep as they go.
+    if wanted and validator.is_type(instance, "array"):
+        plain = [item for item in instance if isinstance(item, str | int | float)]
+        if len({*plain}) < len(plain):
+            yield ValidationError(f"{instance!r} has non-unique elements")
+
+
 # Every pattern here is of the whole text.
-Validator = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+Validator = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"pattern": _pattern, "uniqueItems": _unique_items}
+)
 
 
 def schema_errors(schema: dict[str, Any], body: Any) -> Iterator[FieldError]:
