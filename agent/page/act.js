@@ -5,30 +5,37 @@ import { h } from "./dom.js";
 
 // Says what went wrong, above the view, until somebody has read it.
 export function complain(...what) {
-  const close = () => h("button", { type: "button", onclick: () => complain() }, "Close");
+  const close = () => h("button", { type: "button", onclick: () => {
+    complain();
+    document.getElementById("view").focus({ preventScroll: true });
+  } }, "Close");
   document.getElementById("said").replaceChildren(...(what.length ? [h("span", {}, what), close()] : []));
 }
 
 // Makes the change of a button, which says how far it is. does: answers the operation. after: reads the
-// view anew. tell: says what the agent has refused.
+// view anew; it is given whether the change was made. tell: says what the agent has refused.
 export async function act(button, does, after, tell = (error) => complain(error.message)) {
   if (button.ariaBusy === "true") return;
   complain();
   button.ariaBusy = "true";
+  let done = false;
   try {
-    const end = await ended((await does()).id, (now) => {
-      const phase = now.phase ?? now.plan.steps[now.steps_done]?.does ?? "";
+    const end = await ended((await does()).id, (now, lost) => {
+      const phase = lost ?? (now.status === "waiting" ? "waits for its turn" : (now.phase ?? now.plan.steps[now.steps_done]?.does ?? ""));
       button.dataset.phase = phase.length > 70 ? `${phase.slice(0, 69)}…` : phase;
     });
-    if (end.status !== "done") complain(`${end.does}: ${end.error?.detail ?? end.status} `, h("a", { href: `#/operations/${end.id}` }, "What was run"));
+    done = end.status === "done";
+    if (!done) complain(`${end.does}: ${end.error?.detail ?? end.status} `, h("a", { href: `#/operations/${end.id}` }, "What was run"));
   } catch (error) {
-    if (error instanceof Problem) tell(error);
-    else if (!(error instanceof TokenNeeded)) throw error;
+    // Nothing can be read anew either.
+    if (error instanceof TokenNeeded) return;
+    if (!(error instanceof Problem)) throw error;
+    tell(error);
   } finally {
     button.ariaBusy = null;
     delete button.dataset.phase;
   }
-  await after?.().catch(() => {});
+  await after?.(done).catch(() => {});
 }
 
 // Asks before something is done; answers whether to do it. lost: says what is lost by it.

@@ -1,6 +1,8 @@
 // Requests to the agent, with the token that this tab keeps.
 
 const KEY = "token";
+// How long a view that is read anew all the time waits for an answer, in ms.
+const LIMIT = 20000;
 
 // An error as the agent has told it: a problem document, or that it could not be reached.
 export class Problem extends Error {
@@ -22,17 +24,18 @@ export function hasToken() {
   return sessionStorage.getItem(KEY) !== null;
 }
 
-// Answers the body, as `json`, `text` or `blob`.
-async function send(path, { method = "GET", body, accept = "application/json", prefer, as = "json" } = {}) {
+// Answers the body, as `json`, `text` or `blob`. limit: how long to wait for all of it, in ms.
+async function send(path, { method = "GET", body, accept = "application/json", prefer, as = "json", limit } = {}) {
   const headers = { Accept: accept };
   const token = sessionStorage.getItem(KEY);
   if (token) headers.Authorization = `Bearer ${token}`;
   if (prefer) headers.Prefer = prefer;
+  const signal = limit && AbortSignal.timeout(limit);
   let answer;
   // A browser drops what it is about to read when its network changes: a read is tried once more.
   for (let left = method === "GET" ? 1 : 0; ; left -= 1) {
     try {
-      answer = await fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
+      answer = await fetch(path, { method, headers, signal, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
       // It may also end in the middle of its answer.
       if (answer.ok) return await answer[as]();
       break;
@@ -43,16 +46,18 @@ async function send(path, { method = "GET", body, accept = "application/json", p
   }
   if (answer.status === 401) {
     const error = new TokenNeeded(token ? "The agent does not know this token, or it was revoked." : "");
-    window.dispatchEvent(new CustomEvent("tokenneeded", { detail: error.message }));
+    // Another one may have been given meanwhile.
+    if (token === sessionStorage.getItem(KEY)) window.dispatchEvent(new CustomEvent("tokenneeded", { detail: error.message }));
     throw error;
   }
   const told = await answer.json().catch(() => ({}));
   throw new Problem({ detail: answer.statusText || "an error without a word", ...told, status: answer.status });
 }
 
-export const get = (path) => send(path);
+export const get = (path) => send(path, { limit: LIMIT });
+export const picture = (path) => send(path, { accept: "image/png", as: "blob", limit: LIMIT });
 export const text = (path, accept = "text/plain") => send(path, { accept, as: "text" });
-export const blob = (path, accept) => send(path, { accept, as: "blob" });
+export const blob = (path, accept = "text/plain") => send(path, { accept, as: "blob" });
 
 // The health, failing or not.
 export async function health() {
@@ -81,12 +86,21 @@ export async function pause(milliseconds) {
   while (document.hidden) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 }
 
-// Waits for the end of an operation, and answers it. told: is given it each time it was read.
-export async function ended(id, told = () => {}) {
+// Waits for the end of an operation, and answers it. told: is given it each time it was read, and
+// once more, with why, each time it could not be.
+export async function ended(id, told) {
+  const began = performance.now();
+  let now;
   for (;;) {
-    const now = await get(`/operations/${id}`);
-    told(now);
-    if (!["running", "waiting"].includes(now.status)) return now;
-    await pause(400);
+    try {
+      now = await get(`/operations/${id}`);
+      told(now);
+      if (!["running", "waiting"].includes(now.status)) return now;
+    } catch (error) {
+      // It goes on, whether or not the agent can be reached meanwhile.
+      if (error.told?.status !== 0) throw error;
+      if (now) told(now, error.message);
+    }
+    await pause(performance.now() - began < 10000 ? 400 : 1000);
   }
 }

@@ -9,7 +9,8 @@ import { operation, operations } from "./operations.js";
 import { overview } from "./overview.js";
 
 // A view is made once for its address, with what the address holds and what the client may do. It
-// answers what reads it anew, each so many seconds while the tab is seen, or nothing.
+// answers what reads it anew, each so many seconds while the tab is seen, until that answers that
+// nothing will change any more; or nothing.
 const VIEWS = [
   [/^\/?$/, overview, 2, () => "Overview"],
   [/^\/hosts\/([^/]+)$/, hostView, 2, (name) => name],
@@ -23,6 +24,18 @@ const live = document.getElementById("live");
 const leave = document.getElementById("leave");
 // Of the address that is shown; what was begun for another one ends when it sees that.
 let turn = 0;
+// What is shown for it. Each turn has its own, so that a view that was left draws over no other.
+let place;
+
+function begin(...inside) {
+  turn += 1;
+  place = h("div", {}, inside);
+  view.replaceChildren(place);
+  say("");
+  complain();
+  document.getElementById("dialog").close();
+  return turn;
+}
 
 function say(text, bad = false) {
   live.classList.toggle("bad", bad);
@@ -30,40 +43,36 @@ function say(text, bad = false) {
 }
 
 function cannot(title, ...why) {
-  show(view, h("h1", {}, title), h("ul", { class: "wrong" }, h("li", {}, why)), h("p", {}, h("a", { href: "#/" }, "Overview")));
+  show(place, h("h1", {}, title), h("ul", { class: "wrong" }, h("li", {}, why)), h("p", {}, h("a", { href: "#/" }, "Overview")));
 }
 
-function parsed(place) {
+function parsed(address) {
   for (const [pattern, make, seconds, title] of VIEWS) {
-    const match = place.match(pattern);
+    const match = address.match(pattern);
     // What stands after a question mark is taken apart by the view.
     if (match) return { make, seconds, title, words: match.slice(1).map((word) => (make === operations ? word : decodeURIComponent(word))) };
   }
   throw new URIError();
 }
 
-function markHere(place) {
+function markHere(address) {
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === `#${place.split("?")[0] || "/"}`) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") === `#${address.split("?")[0] || "/"}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }
 
 async function go() {
-  const mine = (turn += 1);
-  const place = location.hash.slice(1);
-  markHere(place);
-  say("");
-  complain();
-  document.getElementById("dialog").close();
+  const mine = begin(h("p", { class: "soft" }, "Reading…"));
+  const address = location.hash.slice(1);
+  markHere(address);
   let found;
   try {
-    found = parsed(place);
+    found = parsed(address);
   } catch {
     return cannot("There is no such page", "This address leads nowhere.");
   }
   const { make, seconds, title, words } = found;
-  view.replaceChildren(h("p", { class: "soft" }, "Reading…"));
   let update;
   let made = false;
   // Nobody sees a hidden tab, and it asks nothing.
@@ -71,11 +80,12 @@ async function go() {
   while (mine === turn) {
     const began = performance.now();
     try {
-      if (made) await update();
-      else {
+      if (made) {
+        if (await update()) update = null;
+      } else {
         const rights = await who(title(...words));
         if (mine !== turn) return;
-        update = await make(view, words, rights);
+        update = await make(place, words, rights);
         if (mine !== turn) return;
         // Who has come from another view goes on in this one.
         if (mine > 1 && !view.contains(document.activeElement)) view.focus({ preventScroll: true });
@@ -104,21 +114,20 @@ async function who(title) {
   document.getElementById("where").textContent = entry.hypervisor;
   document.title = `${title} · ${entry.hypervisor}`;
   const rights = { writes: !entry.read_only, networks: !entry.read_only && !entry.some_hosts };
-  for (const right of Object.keys(rights)) {
-    for (const link of document.querySelectorAll(`nav .${right}`)) link.hidden = !rights[right];
-  }
-  leave.hidden = !hasToken();
   // A link sends no token.
-  document.getElementById("manual").hidden = hasToken();
+  offer({ ...rights, manual: !hasToken() });
+  leave.hidden = !hasToken();
   return rights;
 }
 
+// Shows those links in the head that lead somewhere for this client.
+function offer(which) {
+  for (const link of document.querySelectorAll("nav [class]")) link.hidden = !which[link.className];
+}
+
 function askForToken(why) {
-  turn += 1;
   keepToken("");
-  say("");
-  complain();
-  document.getElementById("dialog").close();
+  offer({});
   leave.hidden = true;
   document.title = "Token · Staging compute agent";
   const input = h("input", { id: "token", type: "password", autocomplete: "off", required: true, size: 46 });
@@ -131,7 +140,7 @@ function askForToken(why) {
   h("p", { role: "alert" }, why || "This agent wants one from everybody."),
   h("div", { class: "field" }, h("label", { for: "token" }, "Token"), input, h("small", {}, "as ", h("code", {}, "agent token add NAME"), " has printed it; it is kept for this tab only")),
   h("div", {}, h("button", { class: "main" }, "Continue")));
-  view.replaceChildren(form);
+  begin(form);
   input.focus();
 }
 

@@ -5,6 +5,9 @@ import { copyButton, h, show, size } from "./dom.js";
 import { check, field, mark, number, numbers } from "./forms.js";
 import { outcome, stepList } from "./operations.js";
 
+// What was written into a form that has made nothing yet, by its title: who comes back finds it.
+const drafts = new Map();
+
 // What a host boots from, in the orders that there are people who want them.
 export const BOOT_ORDERS = ["disk, network", "network, disk", "cdrom, disk, network", "disk", "network"];
 
@@ -22,6 +25,19 @@ function form(view, title, { fields, parts, path, body, done }) {
   const make = h("button", { class: "main" }, "Create it");
   const element = h("form", { class: "fields", novalidate: true }, parts, said, h("div", { class: "row" }, read, make));
   view.replaceChildren(h("h1", {}, title), h("div", { class: "columns" }, h("section", {}, element), beside));
+  // But those of cards, which come and go.
+  const inputs = [...element.querySelectorAll("input, select")].filter((each) => !each.closest(".cards"));
+  const what = (input) => (input.type === "checkbox" ? "checked" : "value");
+  element.oninput = () => drafts.set(title, { values: inputs.map((each) => each[what(each)]), cards: fields.networks?.rows() });
+  const { values, cards } = drafts.get(title) ?? {};
+  fields.networks?.restore(cards);
+  if (values) {
+    inputs.forEach((each, i) => {
+      each[what(each)] = values[i];
+      // For what it shows and hides; it does not bubble.
+      each.dispatchEvent(new Event("input"));
+    });
+  }
   const busy = (is) => [read, make].forEach((each) => (each.ariaBusy = is ? "true" : null));
 
   element.onsubmit = async (event) => {
@@ -31,8 +47,10 @@ function form(view, title, { fields, parts, path, body, done }) {
     mark(fields);
     said.replaceChildren();
     try {
-      if (event.submitter === make) await run(await change("POST", path(), body()));
-      else {
+      if (event.submitter === make) {
+        const [there, draft] = [done(), drafts.get(title)];
+        await run(await change("POST", path(), body()), there, draft);
+      } else {
         const lines = await dryRun("POST", path(), body());
         show(beside,
           h("div", { class: "row head" }, h("h2", {}, "The script that would run"), copyButton(lines)),
@@ -48,11 +66,15 @@ function form(view, title, { fields, parts, path, body, done }) {
       busy(false);
     }
   };
-  const run = async ({ id }) => {
-    beside.replaceChildren();
-    const end = await ended(id, (now) => show(beside, h("h2", {}, now.does), stepList(now), outcome(now)));
+  const run = async ({ id }, there, draft) => {
+    const all = () => h("p", {}, h("a", { href: `#/operations/${id}` }, "Everything that was run"));
+    beside.replaceChildren(all());
+    const end = await ended(id, (now, lost) => show(beside,
+      h("h2", {}, now.does), lost && h("p", { class: "why" }, `How far it is cannot be read: ${lost}`), stepList(now), outcome(now), all()));
+    // Unless another one was begun in it meanwhile.
+    if (end.status === "done" && drafts.get(title) === draft) drafts.delete(title);
     if (!element.isConnected) return;
-    if (end.status === "done") location.hash = done();
+    if (end.status === "done") location.hash = there;
     else beside.scrollIntoView({ block: "nearest" });
   };
 }
@@ -84,29 +106,37 @@ export async function newNetwork(view, _, rights) {
 // The cards of a new host: a network each, and perhaps a MAC.
 function cardFields(networks) {
   const rows = h("div", { class: "cards" });
-  const add = h("button", { type: "button", id: "add-card", onclick: () => addRow().querySelector("select").focus() }, "Add a card");
+  const add = h("button", { type: "button", id: "add-card", onclick: () => {
+    addRow().querySelector("select").focus();
+    changed();
+  } }, "Add a card");
   const why = h("div", { class: "why", id: "cards-why" });
-  const addRow = () => {
+  const changed = () => rows.dispatchEvent(new Event("input", { bubbles: true }));
+  const addRow = (name, mac = "") => {
     const row = h("div", { class: "row" },
-      h("select", { "aria-label": "Network of the card" }, networks.map((each) => h("option", { value: each.name }, each.name, each.vlan === null ? "" : ` (VLAN ${each.vlan})`))),
-      text(17, { placeholder: "MAC: from its name", "aria-label": "MAC of the card" }),
+      h("select", { "aria-label": "Network of the card" }, networks.map((each) => h("option", { value: each.name, selected: each.name === name }, each.name, each.vlan === null ? "" : ` (VLAN ${each.vlan})`))),
+      text(17, { value: mac, placeholder: "MAC: from its name", "aria-label": "MAC of the card" }),
       h("button", { type: "button", "aria-label": "Remove the card", onclick: () => {
         row.remove();
         add.focus();
+        changed();
       } }, "Remove"));
     rows.append(row);
     return row;
   };
-  if (networks.length) addRow();
+  const pairs = () => [...rows.children].map((row) => [row.querySelector("select").value, row.querySelector("input").value.trim()]);
   const none = h("p", {}, "There is no network that is active yet. ", h("a", { href: "#/new/network" }, "Make one"));
   return {
     box: h("fieldset", { "aria-describedby": why.id }, h("legend", {}, "Cards"), networks.length ? "" : none, rows, why, networks.length ? h("div", {}, add) : ""),
     input: add,
     why,
-    value: () => [...rows.children].map((row) => {
-      const [name, mac] = [row.querySelector("select").value, row.querySelector("input").value.trim()];
-      return mac ? { network: name, mac } : name;
-    }),
+    // Nobody could have chosen any before there was a network.
+    rows: () => (networks.length ? pairs() : undefined),
+    // Those whose networks are still there; without any that were kept, one of the first network.
+    restore: (kept = networks.slice(0, 1).map((each) => [each.name])) => kept
+      .filter(([name]) => networks.some((each) => each.name === name))
+      .forEach(([name, mac]) => addRow(name, mac)),
+    value: () => pairs().map(([name, mac]) => (mac ? { network: name, mac } : name)),
   };
 }
 

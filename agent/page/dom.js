@@ -50,7 +50,8 @@ const kind = (node) => `${node.nodeName} ${node.id || node.dataset?.key || ""}`;
 function adopt(element, next) {
   const old = Map.groupBy(element.childNodes, kind);
   const pairs = [...next.childNodes].map((child) => [old.get(kind(child))?.shift(), child]);
-  for (const left of old.values()) left.forEach((each) => each.remove());
+  // A button whose change is under way says how far it is, though the host's state has others by now.
+  for (const left of old.values()) left.forEach((each) => each.ariaBusy === "true" || each.remove());
   let place = element.firstChild;
   for (const [same, child] of pairs) {
     if (same) update(same, child);
@@ -118,8 +119,9 @@ export function size(bytes) {
   return `${bytes >= 100 || !unit ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`;
 }
 
-export function download(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+// content: a text, or a blob, whose bytes stay as they are.
+export function download(name, content) {
+  const url = URL.createObjectURL(new Blob([content], { type: "text/plain" }));
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }

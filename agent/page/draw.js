@@ -120,9 +120,9 @@ export function networkPicture({ networks, hosts, bridges, stale_ports: stale },
   return svg("svg", { class: "picture", viewBox: `0 0 ${inner} ${Math.max(y - 8, 20)}`, role: "group", "aria-label": label }, parts);
 }
 
-// A plot of one or two rows of numbers, oldest first; null where nothing is known.
-export function plot(label, ...rows) {
-  const most = Math.max(1e-9, ...rows.flat().filter((each) => each !== null));
+// A plot of one or two rows of numbers, oldest first; null where nothing is known. most: what its
+// height is.
+export function plot(label, most, ...rows) {
   const paths = rows.map((row, i) => {
     let pen = "M";
     const d = row.map((value, x) => {
@@ -130,7 +130,7 @@ export function plot(label, ...rows) {
         pen = "M";
         return "";
       }
-      const point = `${pen}${((x * 300) / Math.max(1, row.length - 1)).toFixed(1)} ${(60 - (value / most) * 56).toFixed(1)}`;
+      const point = `${pen}${((x * 300) / Math.max(1, row.length - 1)).toFixed(1)} ${(60 - (value / (most || 1)) * 56).toFixed(1)}`;
       pen = "L";
       return point;
     }).join("");

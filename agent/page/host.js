@@ -1,7 +1,7 @@
 // A host: what it is made of, its screen and console, what it does, and its buttons.
 
 import { act, confirm } from "./act.js";
-import { blob, change, get, host as path, Problem, text } from "./api.js";
+import { blob, change, get, host as path, picture, Problem, text } from "./api.js";
 import { BOOT_ORDERS } from "./create.js";
 import { download, facts, h, show, state, table, time } from "./dom.js";
 import { field, oneField } from "./forms.js";
@@ -24,20 +24,26 @@ export async function hostView(view, [name], { writes }) {
   let now;
   let found = [];
   let times = 0;
+  let turn = 0;
   let newest;
 
   async function drawScreen() {
-    const on = now.state !== "shut off";
-    canvas.hidden = !on;
-    dark.hidden = on;
-    if (!on) return;
-    try {
-      const picture = await createImageBitmap(await blob(path(name, "/screen"), "image/png"));
-      if (canvas.width !== picture.width || canvas.height !== picture.height) Object.assign(canvas, { width: picture.width, height: picture.height });
-      canvas.getContext("2d").drawImage(picture, 0, 0);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
+    let why = "It is off.";
+    if (now.state !== "shut off") {
+      try {
+        const shown = await createImageBitmap(await picture(path(name, "/screen")));
+        const { width, height } = shown;
+        if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+        canvas.getContext("2d").drawImage(shown, 0, 0);
+        why = "";
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        why = error.message;
+      }
     }
+    canvas.hidden = why !== "";
+    dark.hidden = why === "";
+    dark.textContent = why;
   }
 
   async function drawConsole() {
@@ -62,6 +68,9 @@ export async function hostView(view, [name], { writes }) {
   }
 
   async function remove({ currentTarget: button }) {
+    // Somebody may have taken one since they were shown.
+    found = await kept.update();
+    if (!view.isConnected) return;
     const disk = (each) => h("li", {}, `${each.target}, ${each.size ?? "?"} GB: `, each.volume ?? "outside the agent's pool, and kept");
     const lost = [h("p", {}, "It is stopped, and this is deleted for good:"), h("ul", {}, now.disks.map(disk),
       found.length > 0 && h("li", {}, `its snapshots: ${found.map((each) => each.name).join(", ")}`),
@@ -70,7 +79,7 @@ export async function hostView(view, [name], { writes }) {
     if (!(await confirm(`Delete ${name}?`, lost, "Delete"))) return;
     await act(button, () => change("DELETE", path(name)), async () => {
       const hosts = await get("/hosts");
-      if (!hosts.some((each) => each.name === name)) location.hash = "#/";
+      if (view.isConnected && !hosts.some((each) => each.name === name)) location.hash = "#/";
     });
   }
 
@@ -92,16 +101,19 @@ export async function hostView(view, [name], { writes }) {
   const order = field("From the next start on", h("select", { id: "boot-order" }, BOOT_ORDERS.map((each) => h("option", {}, each))));
   const bootForm = () => oneField("boot", order, "Set", () => change("PUT", path(name, "/boot"), { boot: order.input.value.split(", ") }), update);
   const eject = ({ currentTarget: button }) => act(button, () => change("DELETE", path(name, "/media")), update);
-  const whole = () => text(path(name, "/console"));
+  const whole = path(name, "/console");
 
+  // Once there is something to see: of a host that is not there only that is said.
+  await update();
+  if (BOOT_ORDERS.includes(now.boot.join(", "))) order.input.value = now.boot.join(", ");
   view.replaceChildren(head,
     h("div", { class: "columns" },
       part("What it is made of", made),
       part("Screen", canvas, dark)),
     h("div", { class: "columns" },
       part("Serial console", terminal, h("div", { class: "row" },
-        h("button", { type: "button", onclick: async () => show(log, h("pre", { class: "terminal whole", tabindex: "0", role: "group", "aria-label": "The whole serial console" }, await whole())) }, "Whole log"),
-        h("button", { type: "button", onclick: async () => download(`${name}.console.log`, await whole()) }, "Download")), log),
+        h("button", { type: "button", onclick: async () => show(log, h("pre", { class: "terminal whole", tabindex: "0", role: "group", "aria-label": "The whole serial console" }, await text(whole))) }, "Whole log"),
+        h("button", { type: "button", onclick: async () => download(`${name}.console.log`, await blob(whole)) }, "Download")), log),
       part("The last minutes", plots)),
     h("div", { class: "columns" }, kept.element, h("section", {}, h("h2", {}, "Media"), media, writes && mediaForm(), h("h2", {}, "Boot order"), boot, writes && bootForm())),
     part("Operations", past));
@@ -135,12 +147,14 @@ export async function hostView(view, [name], { writes }) {
   }
 
   async function update() {
-    now = await get(path(name));
+    const mine = (turn += 1);
+    const read = await get(path(name));
+    // A later one shows what a change has done since.
+    if (mine !== turn) return;
+    now = read;
     drawHead();
     drawMade();
     await Promise.all([drawUsage(plots, now), drawScreen(), drawConsole(), drawPast()]);
   }
-  await update();
-  if (BOOT_ORDERS.includes(now.boot.join(", "))) order.input.value = now.boot.join(", ");
   return update;
 }

@@ -38,6 +38,7 @@ export async function operations(view, [asked]) {
   };
   const quietly = () => update().catch(() => {});
   const field = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
+  await update();
   view.replaceChildren(
     h("h1", {}, "Operations"),
     h("section", {},
@@ -48,7 +49,6 @@ export async function operations(view, [asked]) {
     limit = Math.min(500, limit * 2);
     quietly();
   };
-  await update();
   return update;
 }
 
@@ -73,6 +73,14 @@ function undoes(plan) {
 
 export async function operation(view, [id]) {
   const [head, steps, runs, shown] = [h("div"), h("section"), h("section"), h("div")];
+  const update = async () => {
+    const now = await get(`/operations/${id}`);
+    show(head, h("h1", {}, now.does), h("section", {}, summary(now)));
+    show(steps, h("h2", {}, "Steps"), stepList(now), undoes(now.plan));
+    show(runs, h("h2", {}, "Commands that were run"), now.commands.length ? now.commands.map(command) : h("p", { class: "soft" }, "none yet"));
+    return ["done", "undone", "failed"].includes(now.status);
+  };
+  const over = await update();
   view.replaceChildren(head, steps, runs, h("section", {},
     h("h2", {}, "Script"),
     h("p", { class: "soft" }, "It does the same by hand, and takes back what it made if it fails."),
@@ -81,14 +89,7 @@ export async function operation(view, [id]) {
       copyButton(() => script(id)),
       h("button", { type: "button", onclick: async () => download(`${id}.sh`, await script(id)) }, "Download")),
     shown));
-  const update = async () => {
-    const now = await get(`/operations/${id}`);
-    show(head, h("h1", {}, now.does), h("section", {}, summary(now)));
-    show(steps, h("h2", {}, "Steps"), stepList(now), undoes(now.plan));
-    show(runs, h("h2", {}, "Commands that were run"), now.commands.length ? now.commands.map(command) : h("p", { class: "soft" }, "none yet"));
-  };
-  await update();
-  return update;
+  return over ? null : update;
 }
 
 function summary(now) {
@@ -113,15 +114,16 @@ export function outcome(now) {
     h("p", { class: "why" }, now.error?.detail ?? "It failed."),
     now.status === "undone" && h("p", {}, now.does.startsWith("revert ") ? "The host is off, either as it was or as in the snapshot." : "What it had made was taken back: nothing of it is left."),
     left.length > 0 && [h("p", {}, "These commands still have to be run, and the agent goes on trying:"), h("pre", { tabindex: "0" }, left.join("\n"))],
-    now.error?.command && [h("h2", {}, "The command that failed"), h("pre", { tabindex: "0" }, now.error.command), copyButton(now.error.command)],
-    !location.hash.includes(now.id) && h("p", {}, h("a", { href: `#/operations/${now.id}` }, "Everything that was run")));
+    now.error?.command && [h("h2", {}, "The command that failed"), h("pre", { tabindex: "0" }, now.error.command), copyButton(now.error.command)]);
 }
 
 // The steps of an operation's plan, and how far each is.
 export function stepList(now) {
-  return h("ol", { class: "steps" }, now.plan.steps.map((step, i) => {
+  // An install waits for its installer, and has none.
+  const waits = now.status === "waiting" && now.plan.steps.length > 0;
+  return [waits && h("p", { class: "notice" }, "It waits for its turn: other creates are under way."), h("ol", { class: "steps" }, now.plan.steps.map((step, i) => {
     const run = now.commands.filter((each) => each.step === i && !each.undo).at(-1);
-    const word = !run ? (now.status === "running" ? "waiting" : "not run") : run.ok === null ? "running" : run.ok ? "done" : "failed";
+    const word = !run ? (["running", "waiting"].includes(now.status) ? "waiting" : "not run") : run.ok === null ? "running" : run.ok ? "done" : "failed";
     return h("li", {}, state(word), " ", step.does, word === "running" && now.phase && h("span", { class: "soft" }, ` ${now.phase}`));
-  }));
+  }))];
 }

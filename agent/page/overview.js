@@ -55,15 +55,17 @@ export async function overview(view, _, rights) {
   const filter = h("input", { id: "filter", type: "search", size: 24, autocomplete: "off", oninput: () => draw() });
   const filters = h("div", { class: "row filter", hidden: true }, h("label", { for: "filter" }, "Only hosts whose name or network has"), filter);
   const sorted = { by: "name", down: false };
-  view.replaceChildren(
+  const whole = [
     h("h1", {}, "Overview"), wrong, tiles,
     h("section", { "aria-labelledby": "networks" }, h("h2", { id: "networks" }, "Networks and VLANs"), picture,
       h("p", { class: "soft legend" }, h("span", { class: "dot" }), " runs ", h("span", { class: "dot off" }), " is off; the colour is that of the VLAN")),
     h("section", {}, filters, hosts),
-    h("section", {}, networks));
+    h("section", {}, networks),
+  ];
   let now = { hosts: [], networks: [], bridges: [], stale_ports: [] };
   let healthy;
   let believed = 0;
+  let turn = 0;
 
   const heads = () => ["name", "state", "memory", "processors", "networks", "install"].map((label) => ({
     label,
@@ -126,15 +128,20 @@ export async function overview(view, _, rights) {
   }
 
   async function update() {
+    const mine = (turn += 1);
     const asked = [get("/overview")];
     if (performance.now() > believed) asked.push(health());
     const [read, looked] = await Promise.allSettled(asked);
+    // A later one shows what a change has done since.
+    if (mine !== turn) return;
     const lost = [read, looked].find((each) => each?.reason instanceof TokenNeeded) ?? (looked?.reason && looked);
     if (lost) throw lost.reason;
     healthy = looked?.value ?? healthy;
     now = read.value ?? now;
     // What is wrong is looked at again at once.
     believed = read.value && healthy.status === "ok" ? (looked ? performance.now() + BELIEVED : believed) : 0;
+    // Once there is something to see; the picture wants to know its room.
+    if (!wrong.isConnected) view.replaceChildren(...whole);
     drawTop(read.reason);
     const none = h("p", { class: "soft" }, "There is no network yet. ", rights.networks && h("a", { href: "#/new/network" }, "Make one"));
     show(picture, now.networks.length || now.bridges.length ? networkPicture(now, picture.clientWidth) : none);

@@ -22,8 +22,8 @@ export function snapshots(name, writes, after) {
     h("button", { type: "button", id: `revert ${each.name}`, "aria-label": `Revert to ${each.name}`, onclick: ({ currentTarget }) => revert(currentTarget, each) }, "Revert"),
     h("button", { type: "button", id: `forget ${each.name}`, class: "danger", "aria-label": `Delete snapshot ${each.name}`, onclick: ({ currentTarget }) => remove(currentTarget, each) }, "Delete"));
   const called = field("New snapshot", h("input", { id: "snapshot-name", size: 18, autocomplete: "off" }));
-  const take = () => oneField("snapshot", called, "Take it", () => change("POST", one(called.input.value.trim() || " ")), async () => {
-    called.input.value = "";
+  const take = () => oneField("snapshot", called, "Take it", () => change("POST", one(called.input.value.trim() || " ")), async (done) => {
+    if (done) called.input.value = "";
     await after();
   });
   const heads = ["name", "state", "made", ...(writes ? [{ label: "actions", quiet: true }] : [])];

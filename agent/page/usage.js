@@ -4,8 +4,8 @@ import { get, host as path, Problem } from "./api.js";
 import { h, show, size } from "./dom.js";
 import { plot } from "./draw.js";
 
-// Five minutes of them.
-const KEPT = 150;
+// How long they are plotted, in seconds.
+const KEPT = 300;
 // Of the hosts that this tab has shown, by their ids: whoever comes back sees them go on.
 const samples = new Map();
 
@@ -24,25 +24,29 @@ function rates(kept, figure) {
 // Takes a sample of a host, and draws what there is of it.
 export async function drawUsage(element, { id, name, state }) {
   let used = null;
+  let why = "off";
   try {
     if (state !== "shut off") used = await get(path(name, "/usage"));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
+    why = error.message;
   }
-  const kept = samples.get(id) ?? [];
-  kept.push({ at: performance.now() / 1000, used });
-  samples.set(id, kept.slice(-KEPT));
+  const at = performance.now() / 1000;
+  const kept = [...(samples.get(id) ?? []).filter((each) => at - each.at < KEPT), { at, used }];
+  samples.set(id, kept);
   const percent = (value) => `${(value * 100).toFixed(0)} %`;
   const bytes = (value) => `${size(value)}/s`;
   const traffic = (list, ...fields) => fields.map((field) => rates(kept, (each) => sum(each, list, field)));
-  const one = (title, said, rows, names = []) => {
+  // least: what the plot's height is at least.
+  const one = (title, said, rows, names = [], least = 0) => {
+    const most = Math.max(least, ...rows.flat().filter((value) => value !== null));
     const last = rows.map((row) => row.at(-1));
     const text = last.map((value, i) => `${names[i] ? `${names[i]} ` : ""}${value === null ? "…" : said(value)}`);
-    return h("div", {}, h("h3", {}, title), plot(`${title}: ${used ? text.join(", ") : "off"}`, ...rows),
-      h("p", {}, used ? text.map((each, i) => h("span", { class: `key key${i}` }, each)) : "off"));
+    return h("div", {}, h("h3", {}, title, most > 0 && `, 0 to ${said(most)}`), plot(`${title}: ${used ? text.join(", ") : why}`, most, ...rows),
+      h("p", {}, used ? text.map((each, i) => h("span", { class: `key key${i}` }, each)) : why));
   };
   show(element,
-    one("Processor", percent, [rates(kept, (each) => each.cpu_seconds)]),
+    one("Processor", percent, [rates(kept, (each) => each.cpu_seconds)], [], 1),
     one("Memory", size, [kept.map((each) => each.used?.memory_bytes ?? null)]),
     one("Disks", bytes, traffic("disks", "read_bytes", "written_bytes"), ["read", "written"]),
     one("Network", bytes, traffic("interfaces", "received_bytes", "sent_bytes"), ["received", "sent"]));

@@ -33,7 +33,8 @@ class Tab:
         self.base = f"http://{address}"
         self.errors = {*errors}
         self.context = browser.new_context(
-            viewport={"width": WIDE, "height": 1000}, permissions=["clipboard-write"]
+            viewport={"width": WIDE, "height": 1000},
+            permissions=["clipboard-read", "clipboard-write"],
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(LIMIT_MS)

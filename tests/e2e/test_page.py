@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Route, expect, sync_playwright
 
 from . import stack
-from .browser import Tab, tab
+from .browser import NARROW, Tab, tab
 from .daemon import Agent
 from .faults import Faults
 from .stack import BRIDGE, V10, V20, own, virsh
@@ -105,6 +105,8 @@ def test_with_a_hundred_hosts(shown: Tab, tmp_path: Path) -> None:
         stack.define_domain(own(f"few{each}"), _card(V10 if each % 2 else V20))
     page = shown.go()
     expect(row(shown, own("few4"))).to_be_visible()
+    links = ["Overview", "Operations", "New host", "New network", "Manual"]
+    expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(links)
     five.mkdir()
     shown.picture(five, "overview-5")
     names = [own(f"node{each}.example.com") for each in range(1, 101)]
@@ -118,6 +120,8 @@ def test_with_a_hundred_hosts(shown: Tab, tmp_path: Path) -> None:
     expect(heads).to_have_text(names)  # node2 before node10
     cards = page.get_by_role("group", name=re.compile("networks")).get_by_role("link")
     expect(cards.filter(has_text=own("node"))).to_have_count(100)
+    page.set_viewport_size({"width": NARROW, "height": 1000})
+    expect(page.get_by_role("button", name="name", exact=True)).to_have_count(0)
     shown.see_no_violations("100 hosts")
     shown.picture(tmp_path, "overview-100")
     page.get_by_role("button", name="name", exact=True).click()
@@ -178,6 +182,51 @@ def tab_of(shown: Tab, *errors: int) -> Any:
     return tab(shown.context.browser, shown.base.removeprefix("http://"), *errors)
 
 
+def test_a_view_that_was_left_draws_over_no_other(shown: Tab) -> None:
+    """Though what it has asked for comes when the next one is there."""
+    page = shown.go("operations")
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/overview", hold_the_first)
+    with page.expect_request("**/overview"):
+        page.get_by_role("link", name="New host").click()
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("status")).to_have_text("Live")
+    with page.expect_response(lambda response: response.request == held[0].request):
+        held[0].continue_()
+    with page.expect_response("**/overview"):
+        pass  # and it is read anew
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+def test_a_host_that_is_not_there_yet(shown: Tab, agent: Agent) -> None:
+    """That is said without a flicker, until it is there."""
+    page = shown.go("hosts", NAME)
+    expect(page.get_by_role("listitem")).to_have_text(f"there is no host '{NAME}'")
+    back = page.get_by_role("main").get_by_role("link", name="Overview")
+    back.focus()
+    page.evaluate("""() => {
+        window.headings = [];
+        new MutationObserver(() => {
+            headings.push(document.querySelector("h1")?.textContent);
+        }).observe(document.querySelector("main"), { childList: true, subtree: true });
+    }""")
+    for _ in range(2):
+        with page.expect_response(f"**/hosts/{NAME}"):
+            pass
+    expect(back).to_be_focused()
+    make(agent)
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"{NAME} shut off")
+    seen = page.evaluate("headings")
+    assert {*seen} == {f"{NAME} shut off"}, seen
+
+
 def test_names_and_consoles_are_text(shown: Tab, agent: Agent) -> None:
     """Whatever a guest, a client or a person at virsh has written, none of it becomes markup."""
     odd = own('<img src=x onerror=alert(1)> & "\'"')
@@ -194,10 +243,10 @@ def test_names_and_consoles_are_text(shown: Tab, agent: Agent) -> None:
     made = make(agent)
     script = "<script>alert(1)</script><img src=x onerror=alert(2)>"
     log = stack.CONSOLE_DIR / f"{made['id']}.console.log"
-    log.write_text(f"{script}\r\n\x1b[31mred\x1b[0m\r\n")
+    log.write_bytes(f"{script}\r\n\x1b[31mred\x1b[0m\xff\r\n".encode("latin-1"))
     shown.go("hosts", NAME)
     console = page.get_by_label("The end of the serial console")
-    expect(console).to_have_text(f"{script}\nred")
+    expect(console).to_have_text(f"{script}\nred\N{REPLACEMENT CHARACTER}")
     shown.button("Whole log").click()
     expect(page.get_by_label("The whole serial console")).to_contain_text(script)
     with page.expect_download() as downloads:
@@ -311,8 +360,19 @@ def test_a_create_that_fails(
         page.get_by_label("Name", exact=True).fill(NAME)
         page.get_by_label("Memory, MB").fill("64")
         page.get_by_label("Network of the card").select_option(V10)
+        shown.button("Add a card").click()
+        page.get_by_label("Network of the card").last.select_option(V20)
+        page.get_by_label("Install an operating system").check()
+        page.get_by_label("From", exact=True).fill("http://127.0.0.1:9/")
+        page.get_by_label("Install an operating system").uncheck()
         faults.at("virt-install", 1, "after")
+        page.route("**/operations/*", _as("waiting"))
         shown.button("Create it").click()
+        expect(page.get_by_text("It waits for its turn")).to_be_visible()
+        page.unroute_all()
+        page.route("**/operations/*", lambda route: route.abort("connectionrefused"))
+        expect(page.get_by_text("How far it is cannot be read")).to_be_visible()
+        page.unroute_all()
         expect(page.get_by_text("nothing of it is left")).to_be_visible()
         expect(page.get_by_role("listitem").filter(has_text="define and start")).to_contain_text(
             "failed"
@@ -327,6 +387,27 @@ def test_a_create_that_fails(
         expect(page.locator("summary").filter(has_text="undo").first).to_be_visible()
         expect(page.get_by_text("a fault that the test made").last).to_be_visible()
         shown.see_no_violations("an operation that failed")
+        page.go_back()
+        expect(page.get_by_label("Name", exact=True)).to_have_value(NAME)
+        expect(page.get_by_label("Memory, MB")).to_have_value("64")
+        networks = page.get_by_label("Network of the card")
+        expect(networks).to_have_count(2)
+        assert [each.input_value() for each in networks.all()] == [V10, V20]
+        expect(page.get_by_label("From", exact=True)).to_be_hidden()
+        page.get_by_label("Install an operating system").check()
+        expect(page.get_by_label("From", exact=True)).to_have_value("http://127.0.0.1:9/")
+        refused = "error: Failed to load resource: net::ERR_CONNECTION_REFUSED"
+        shown.faults[:] = [each for each in shown.faults if each != refused]
+
+
+def _as(status: str) -> Callable[[Route], None]:
+    """What answers an operation as if it had that status."""
+
+    def answer(route: Route) -> None:
+        found = route.fetch()
+        route.fulfill(response=found, json={**found.json(), "status": status})
+
+    return answer
 
 
 def test_an_install_to_its_end(shown: Tab, agent: Agent, tree: str, tmp_path: Path) -> None:
@@ -398,8 +479,24 @@ def test_power(shown: Tab, agent: Agent) -> None:
     expect(heading).to_have_text(f"{NAME} shut off")
     expect(page.get_by_text("It is off.")).to_be_visible()
     assert stack.state(NAME) == "shut off"
-    shown.button(f"Start {NAME}").click()
+    start = shown.button(f"Start {NAME}")
+    page.route("**/start", lambda route: route.fulfill(status=409, json={"detail": "not now"}))
+    start.click()
+    expect(page.get_by_role("alert").filter(has_text="not now")).to_be_visible()
+    shown.button("Close").click()
+    expect(page.get_by_text("not now")).to_have_count(0)
+    expect(page.get_by_role("main")).to_be_focused()
+    page.unroute_all()
+    page.route("**/screen", lambda route: route.fulfill(status=409, json={"detail": "no picture"}))
+    page.route("**/usage", lambda route: route.fulfill(status=409, json={"detail": "no figures"}))
+    start.click()
     expect(heading).to_have_text(f"{NAME} running")
+    expect(page.get_by_text("no picture")).to_be_visible()
+    expect(page.get_by_label(f"The screen of {NAME}")).to_be_hidden()
+    expect(page.get_by_role("img", name="Memory: no figures")).to_be_visible()
+    page.unroute_all()
+    expect(page.get_by_label(f"The screen of {NAME}")).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("Processor, 0 to [0-9]+ %"))).to_be_visible()
     for verb, asked in (("Shut down", "power button"), ("Reboot", "asked to reboot")):
         shown.button(f"{verb} {NAME}").click()
         assert asked in shown.answer("Cancel")
@@ -423,6 +520,8 @@ def test_snapshots_and_a_host_s_end(shown: Tab, agent: Agent) -> None:
     take.click()
     expect(called).to_have_attribute("aria-invalid", "true")
     expect(called).to_have_accessible_description(re.compile("'no name' is not letters"))
+    expect(take).not_to_have_attribute("aria-busy", "true")
+    expect(called).to_have_value("no name")
     called.fill("clean")
     take.click()
     expect(row(shown, "clean")).to_contain_text("running")
@@ -444,10 +543,11 @@ def test_snapshots_and_a_host_s_end(shown: Tab, agent: Agent) -> None:
     volume = stack.volume(NAME, 0)
     # What the browser drops is read again.
     page.route("**/hosts", lambda route: route.abort("internetdisconnected"), times=1)
+    virsh("snapshot-create-as", NAME, "just-now")
     shown.button("Delete").click()
     asked = shown.answer("Delete")
     assert f"sda, 1 GB: {volume}" in asked
-    assert "its snapshots: by-hand" in asked
+    assert {*re.findall(r"its snapshots: (.*), (.*)", asked)[0]} == {"by-hand", "just-now"}
     expect(heading).to_have_text("Overview")
     shown.faults.remove("error: Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
     assert NAME not in stack.domains()
@@ -549,8 +649,25 @@ def test_operations(shown: Tab, agent: Agent) -> None:
         shown.button("Download").click()
     assert downloads.value.suggested_filename == f"{operation['id']}.sh"
     assert Path(downloads.value.path()).read_text() == script
-    # What was opened stays so, though the view is read anew all the time.
+    page.get_by_role("button", name="Copy", exact=True).last.click()
+    expect(shown.button("Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == script
+
+    # What was opened stays so while the view is read anew, which ends with the operation.
+    page.route(f"**/operations/{operation['id']}", _as("running"))
+    page.clock.install()
+    page.reload()
+    expect(page.get_by_role("status")).to_have_text("Live")
+    commands.first.locator("summary").click()
+    for _ in range(2):
+        with page.expect_response(f"**/operations/{operation['id']}"):
+            pass
     expect(commands.first).to_have_attribute("open", "")
+    page.unroute_all()
+    expect(page.get_by_role("status")).to_have_text("")
+    before = len(shown.asked)
+    page.clock.run_for(10_000)
+    assert shown.asked[before:] == []
     shown.see_no_violations("an operation")
 
 
@@ -596,11 +713,11 @@ def test_with_the_keyboard_alone(shown: Tab, agent: Agent) -> None:
 
 def _tab_to(shown: Tab, wanted: Locator) -> None:
     """Press the tabulator until an element has the focus."""
-    for _ in range(200):
+    for _ in range(1000):
         if wanted.evaluate("each => each === document.activeElement"):
             return
         shown.page.keyboard.press("Tab")
-    pytest.fail(f"200 tabulators lead past {wanted}")
+    pytest.fail(f"1000 tabulators lead past {wanted}")
 
 
 # Who may come in.
@@ -615,6 +732,8 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
         page = shown.go()
         question = page.get_by_label("Token")
         expect(question).to_be_focused()
+        navigation = page.get_by_role("navigation").get_by_role("link")
+        expect(navigation).to_have_text(["Overview", "Operations"])
         shown.see_no_violations("the question for a token")
         question.fill("wrong")
         question.press("Enter")
@@ -632,6 +751,7 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
         assert stored == ["{}", "", f"{shown.base}/#/hosts/{NAME}"]
 
         shown.button("Forget the token").click()
+        expect(navigation).to_have_text(["Overview", "Operations"])
         give(shown, reads)
         expect(page.get_by_role("heading", level=1)).to_contain_text(NAME)
         expect(page.get_by_text("create host")).to_be_visible()

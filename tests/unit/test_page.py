@@ -157,7 +157,7 @@ def test_a_program_is_told_where_what_is(
 ) -> None:
     monkeypatch.setattr("agent.http.resources.page.gethostname", lambda: "hv1")
     answer = agent("GET", "/", headers={"Accept": accept} if accept else None)
-    paths = ("hosts", "networks", "operations", "health", "metrics", "docs")
+    paths = ("overview", "hosts", "networks", "operations", "health", "metrics", "docs")
     assert (answer.status_code, answer.headers["vary"]) == (200, "Accept")
     assert answer.json == {
         "hypervisor": "hv1",

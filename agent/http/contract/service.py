@@ -23,7 +23,17 @@ _PART: Json = {
 }
 _PARTS = dict.fromkeys(("libvirt", "pool", "openvswitch", "journal"), _PART)
 
-_PATHS = ("hosts", "networks", "operations", "health", "metrics", "openapi", "docs", "redfish")
+_PATHS = (
+    "overview",
+    "hosts",
+    "networks",
+    "operations",
+    "health",
+    "metrics",
+    "openapi",
+    "docs",
+    "redfish",
+)
 SCHEMAS: Json = {
     "Health": record({"status": _STATUS, **_PARTS}),
     "EntryPoints": record(

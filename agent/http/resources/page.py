@@ -23,6 +23,7 @@ _TYPES = {
 _POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # Where a program finds what.
 _ENTRIES = {
+    "overview": "/overview",
     "hosts": "/hosts",
     "networks": "/networks",
     "operations": "/operations",
