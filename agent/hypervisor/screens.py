@@ -34,7 +34,7 @@ class Screens:
         if result.exit_code != 0:
             if any(text in result.stderr for text in NO_DOMAIN):
                 raise no_host(name)
-            if DOMAIN_OFF in result.stderr or QEMU_GONE in result.stderr:
+            if any(text in result.stderr for text in (DOMAIN_OFF, *QEMU_GONE)):
                 raise WrongState(
                     f"host {name!r} is shut off, and shows a screen only while it runs"
                 )

@@ -18,8 +18,12 @@ NO_VOLUME = "Storage volume not found"
 DOMAIN_OFF = "domain is not running"
 DOMAIN_ON = "Domain is already active"
 NO_SCREEN = "no screens to take screenshot from"
-# Of a screen whose QEMU has ended by now: libvirt looks for the file in its mounts.
-QEMU_GONE = "Kernel does not provide mount namespace"
+# Of a screen whose QEMU is ending (libvirt looks for the file in its mounts), or ended just then.
+QEMU_GONE = (
+    "Kernel does not provide mount namespace",
+    "End of file from qemu monitor",
+    "Unable to read from monitor",
+)
 # Of a domain with other disks, and of one without any.
 NO_DISK = ("No disk found whose source path or target is", "Failed to get disk information")
 NO_SNAPSHOT = "Domain snapshot not found"
