@@ -8,12 +8,14 @@ of the pool, networks, ports, console logs, and what virt-install fetched.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 from uuid import uuid4
 
 import pytest
+
+from agent.tools.commands.virsh import Virsh
 
 from . import stack
 from .daemon import Agent, Answer
@@ -61,6 +63,13 @@ def by_hand(name: str) -> None:
         f"<target dev='h{uuid.replace('-', '')[:10]}-0'/></interface>"
     )
     stack.define_domain(name, devices, uuid, memory=256)
+
+
+def by_hand_and_armed(name: str) -> None:
+    """Define such a host, to boot from the network once as a BMC's client may have it."""
+    by_hand(name)
+    uuid = stack.uuid(name)
+    virsh(*Virsh("qemu:///system").note_boot(uuid, "Once", "Pxe", "disk network").argv[2:])
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,7 @@ RUNS = ("start", "suspend")
 OF_ONE_THAT_RUNS = Change("POST", "hosts", there=by_hand, verb=SNAPSHOT, at_first=RUNS)
 OF_ONE_THAT_IS_OFF = Change("POST", "hosts", there=by_hand, verb=SNAPSHOT)
 INSERT = Change("PUT", "hosts", {"image": At.IMAGE}, there=by_hand, verb="/media", at_first=RUNS)
+INSERT_INTO_ONE_THAT_IS_OFF = replace(INSERT, at_first=())
 # Those of a group are tried together.
 GROUPS = {
     "create host": [CREATE, Change("POST", "hosts", {**ONE_DISK, "start": False})],
@@ -173,10 +183,14 @@ GROUPS = {
             for verb in ("stop", "shutdown", "reboot", "reset")
         ),
         Change("PUT", "hosts", {"boot": ["network", "disk"]}, there=by_hand, verb="/boot"),
+        Change("PUT", "hosts", there=by_hand_and_armed, verb="/start"),
     ],
     "install again": [
         Change("PUT", "hosts", HOLD, there=by_hand, verb="/install"),
         Change("PUT", "hosts", {}, there=by_hand, verb="/install"),
+        Change(
+            "PUT", "hosts", {"cdrom": True}, verb="/install", before=INSERT_INTO_ONE_THAT_IS_OFF
+        ),
     ],
     "media": [INSERT, Change("DELETE", "hosts", verb="/media", before=INSERT)],
     "snapshots": [
