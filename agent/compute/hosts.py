@@ -130,15 +130,14 @@ class Hosts:
 
     def power(self, name: str, verb: str) -> Change:
         """The change that a power verb is."""
-        return self._change(name, lambda uuid: self._power_plan(uuid, verb))
+        return self._change(name, lambda uuid: self._power_plan(self._power_facts(uuid), verb))
 
-    def _power_plan(self, uuid: str, verb: str) -> Plan:
-        facts = self._power_facts(uuid)
+    def _power_plan(self, facts: PowerFacts, verb: str) -> Plan:
         if verb == "start":
             # As the power button of a physical machine does, it uses up what is set for once.
             return boot_override.start(facts, self._config)
         ends = verb in power_plans.ENDS_INSTALLER and facts.definition.installs
-        if ends and self._is_installing(uuid):
+        if ends and self._is_installing(facts.definition.uuid):
             raise power_plans.would_end_installer(verb, facts)
         return power_plans.power(verb, facts, self._config)
 
@@ -149,11 +148,11 @@ class Hosts:
         """
 
         def plan(uuid: str) -> Plan:
-            if kind in RESETS_AS_VERBS:
-                return self._power_plan(uuid, RESETS_AS_VERBS[kind])
             facts = self._power_facts(uuid)
+            if kind in RESETS_AS_VERBS:
+                return self._power_plan(facts, RESETS_AS_VERBS[kind])
             if kind == "PushPowerButton":
-                return self._power_plan(uuid, "start" if facts.state == "shut off" else "shutdown")
+                return self._power_plan(facts, "start" if facts.state == "shut off" else "shutdown")
             if kind == "Nmi":
                 return power_plans.nmi(facts, self._config)
             install = self._install_that_runs(uuid) if facts.definition.installs else None
