@@ -123,7 +123,7 @@ class Config:
     rest_codes: bool = False
     media_gb: int = _number(16)
     # libvirtd accepts 20 unauthenticated connections at a time, and has 20 workers.
-    warm_virsh: int = _number(2, least=0, most=16)
+    warm_virsh: int = _number(4, least=0, most=16)
     # Of each of these limits of one new host, 0 means that there is none.
     host_memory: int = _number(0, least=0)
     host_vcpus: int = _number(0, least=0)

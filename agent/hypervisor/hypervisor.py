@@ -1,7 +1,7 @@
 """Reads the hypervisor: the facts that plans are built from and answers are made of."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from agent.config import Config
@@ -223,7 +223,7 @@ class Hypervisor:
         definitions = self._definitions(names, read.uuids(running.text))
         return NewHostFacts(
             domains=frozenset(names.values()),
-            macs=frozenset(mac for text in definitions for mac in libvirt_xml.macs(text)),
+            macs=libvirt_xml.macs(definitions),
             networks=self.networks.defined(read.uuids(networks.text)),
             active_networks=frozenset(read.names(active.text)),
             bridges=frozenset(self.openvswitch.bridges()),
@@ -247,16 +247,15 @@ class Hypervisor:
     def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
         """Every definition of every domain: the one that is kept, and the one that runs."""
         everything, running = self._reads.batch(_LIST, _RUNNING)
-        texts = self._definitions(read.uuid_names(everything.text), read.uuids(running.text))
-        return tuple(libvirt_xml.domain(text) for text in texts)
-
-    def _definitions(self, uuids: Iterable[str], running: Iterable[str]) -> Iterator[str]:
-        """The XML of each domain as it is kept, and as it runs; not of those that are gone."""
-        kept = (("dumpxml", "--inactive", uuid) for uuid in uuids)
-        texts = self._reads.texts_unless(
-            NO_DOMAIN, (*kept, *(("dumpxml", uuid) for uuid in running))
+        return libvirt_xml.domains(
+            self._definitions(read.uuid_names(everything.text), read.uuids(running.text))
         )
-        return (text for text in texts if text is not None)
+
+    def _definitions(self, uuids: Iterable[str], running: Collection[str]) -> str:
+        """The XML of all domains, also as those that run are kept; not of those that are gone."""
+        # One that is off has but the one that is kept.
+        kept = (("dumpxml", "--inactive", uuid) for uuid in running)
+        return self._reads.joined_unless(NO_DOMAIN, (*(("dumpxml", uuid) for uuid in uuids), *kept))
 
     def pool_without_volumes(self) -> PoolFacts:
         """The agent's pool: its name and its folder. Raises PoolOff when it is off."""

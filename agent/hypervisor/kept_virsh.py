@@ -166,7 +166,7 @@ class KeptVirsh:
     be restarting.
 
     idle_seconds: how long a process that nobody needs is kept. patience_seconds: how long a
-    libvirtd that answered before is asked again.
+    libvirtd that answered before is asked again. most: how many processes are kept.
     """
 
     def __init__(
@@ -184,7 +184,8 @@ class KeptVirsh:
         self._patience_seconds = patience_seconds
         command = ("virsh", f"--connect={config.libvirt_uri}")
         # Those that run are at the end, and taken first.
-        self._free = [Process(runner, command, self.token) for _ in range(config.warm_virsh)]
+        self.most = config.warm_virsh
+        self._free = [Process(runner, command, self.token) for _ in range(self.most)]
         self._given_back = threading.Condition()
         self._timer: threading.Timer | None = None
         self._closed = threading.Event()

@@ -50,7 +50,7 @@ def expect_facts(agent: Agent, listed: Read = EMPTY_LIST) -> None:
     agent.reads(listed, running, NET_UUIDS, NET_ACTIVE, POOL_INFO, MEMORY)
     agent.reads(*NETWORKS)
     if some:
-        agent.reads(*definitions())
+        agent.joined_reads(*definitions())
     agent.runs(*LIST_BR, stdout="fixbr0\n")
 
 
@@ -121,7 +121,7 @@ VOLUMES = ("fixture.example.com.0.qcow2", "fixture.example.com.1.qcow2", "overla
 def expect_delete_facts(agent: Agent) -> None:
     agent.reads(LIST)
     agent.reads(LIST, RUNNING)
-    agent.reads(*definitions())
+    agent.joined_reads(*definitions())
     rows = "".join(f" {name}   {POOL}/{name}\n" for name in VOLUMES)
     agent.reads(POOL_XML, Read("vol-list fixture-pool", f" Name   Path\n-----\n{rows}\n"))
     agent.reads(

@@ -38,6 +38,11 @@ def batch_argv(reads: Sequence[Read]) -> list[str]:
     return ["virsh", f"--connect={URI}", "; ".join(commands)]
 
 
+def joined_argv(reads: Sequence[Read]) -> list[str]:
+    """The virsh that carries the reads out, whose outputs need not be told apart."""
+    return ["virsh", f"--connect={URI}", "; ".join(shlex.join(read.words) for read in reads)]
+
+
 def batch_outputs(reads: Sequence[Read]) -> tuple[str, str]:
     """What that virsh prints on both its outputs."""
     return (

@@ -12,7 +12,7 @@ from agent.hypervisor.hypervisor import Hypervisor
 from agent.tools.parsers import libvirt_xml
 from agent.tools.run import Runner
 
-from .recorded import Read, batch_argv, batch_outputs, recorded, virsh, virsh_error
+from .recorded import Read, batch_argv, batch_outputs, joined_argv, recorded, virsh, virsh_error
 from .web import (
     CONFIG,
     INTERFACES,
@@ -43,6 +43,13 @@ def expect(fp: FakeProcess, *reads: Read, returncode: int = 0) -> None:
     fp.register(batch_argv(reads), stdout=stdout, stderr=stderr, returncode=returncode)
 
 
+def expect_joined(fp: FakeProcess, *reads: Read, returncode: int = 0) -> None:
+    stdout, stderr = (
+        "".join(printed) for printed in zip(*((r.stdout, r.stderr) for r in reads), strict=True)
+    )
+    fp.register(joined_argv(reads), stdout=stdout, stderr=stderr, returncode=returncode)
+
+
 def test_many_reads_are_more_than_one_virsh(fp: FakeProcess, hypervisor: Hypervisor) -> None:
     """One argument of a process has its limit."""
     domains = [uuid(number) for number in range(300)]
@@ -52,11 +59,11 @@ def test_many_reads_are_more_than_one_virsh(fp: FakeProcess, hypervisor: Hypervi
     xml = virsh("dumpxml-spaces")
     reads = [
         Read(f"dumpxml {flag}{domain}", xml.replace(uuid(4), domain))
-        for flag in ("--inactive ", "")
+        for flag in ("", "--inactive ")
         for domain in domains
     ]
-    expect(fp, *reads[:400])
-    expect(fp, *reads[400:])
+    expect_joined(fp, *reads[:400])
+    expect_joined(fp, *reads[400:])
     found = hypervisor.domain_definitions()
     assert [domain.uuid for domain in found] == domains * 2
 
@@ -82,16 +89,28 @@ def test_the_mark_is_another_one_each_time(fp: FakeProcess) -> None:
 def test_domains_that_go_meanwhile_have_no_definition(
     fp: FakeProcess, hypervisor: Hypervisor
 ) -> None:
-    """Before virsh has found the domain, and after."""
-    listed = Read("list --all --uuid --name", f"{uuid(4)} a\n")
+    """Before virsh has found the domain, and after: the reads are made again, and told apart."""
+    listed = Read("list --all --uuid --name", f"{uuid(3)} b\n{uuid(4)} a\n")
     expect(fp, listed, Read("list --uuid", f"{uuid(4)}\n"))
     later = f"error: Domain not found: no domain with matching uuid '{uuid(4)}' (a)\n"
-    expect(
-        fp,
-        Read(f"dumpxml --inactive {uuid(4)}", stderr=virsh_error("dumpxml-gone")),
-        Read(f"dumpxml {uuid(4)}", stderr=later),
+    reads = (
+        Read(f"dumpxml {uuid(3)}", virsh("dumpxml-off")),
+        Read(f"dumpxml {uuid(4)}", stderr=virsh_error("dumpxml-gone")),
+        Read(f"dumpxml --inactive {uuid(4)}", stderr=later),
     )
-    assert hypervisor.domain_definitions() == ()
+    expect_joined(fp, *reads, returncode=1)
+    expect(fp, *reads)
+    assert hypervisor.domain_definitions() == (libvirt_xml.domain(virsh("dumpxml-off")),)
+
+
+def test_a_definition_that_cannot_be_read(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+    """It is not taken for that of a domain that is gone."""
+    expect(fp, Read("list --all --uuid --name", f"{uuid(4)} a\n"), Read("list --uuid", ""))
+    odd = Read(f"dumpxml {uuid(4)}", stderr="error: internal error: cannot format the domain\n")
+    expect_joined(fp, odd, returncode=1)
+    expect(fp, odd)
+    with pytest.raises(CommandFailed, match="cannot format the domain"):
+        hypervisor.domain_definitions()
 
 
 def test_the_pool(fp: FakeProcess, hypervisor: Hypervisor) -> None:
@@ -147,7 +166,7 @@ def test_what_a_new_host_has_to_know(fp: FakeProcess, hypervisor: Hypervisor) ->
     others = definitions()
     upper = Read("dumpxml", re.sub("52:54:00:00:02:00", "52:54:00:AB:CD:EF", others[-1].stdout))
     upper.words = others[-1].words
-    expect(fp, *others[:-1], upper)
+    expect_joined(fp, *others[:-1], upper)
     fp.register(list(LIST_BR), stdout="fixbr0\n")
     assert hypervisor.new_host_facts() == NewHostFacts(
         domains=frozenset({"fixture.example.com", "fixture-netboot", "  fixture  spaces ", ODD}),

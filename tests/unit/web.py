@@ -31,7 +31,7 @@ from agent.redfish.sessions import add_sessions
 from agent.tools.run import Runner
 
 from .contract import see_that_it_conforms
-from .recorded import URI, Read, batch_argv, batch_outputs, virsh, virsh_error
+from .recorded import URI, Read, batch_argv, batch_outputs, joined_argv, virsh, virsh_error
 
 POOL = "/var/lib/libvirt/images/fixture"
 CONFIG = Config(pool="fixture-pool", pool_path=POOL)
@@ -119,6 +119,10 @@ class Agent:
         """Expect one virsh that carries these reads out."""
         stdout, stderr = batch_outputs(reads)
         self.fp.register(batch_argv(reads), stdout=stdout, stderr=stderr)
+
+    def joined_reads(self, *reads: Read) -> None:
+        """Expect one virsh that carries these reads out, none of which fails."""
+        self.fp.register(joined_argv(reads), stdout="".join(read.stdout for read in reads))
 
     def runs(
         self,
@@ -215,12 +219,15 @@ def details(number: int, case: str) -> tuple[Read, ...]:
 
 
 def definitions() -> tuple[Read, ...]:
-    """The reads of every recorded domain's definition, and of that of those that run."""
+    """The reads of every recorded domain's definition, and of what is kept of those that run."""
     run = ((1, "running"), (2, "netboot"))
     return (
         *(
-            Read(f"dumpxml --inactive {uuid(number)}", virsh(f"dumpxml-inactive-{case}"))
+            Read(f"dumpxml {uuid(number)}", virsh(f"dumpxml-{case}"))
             for number, case in (*run, (4, "spaces"), (3, "off"))
         ),
-        *(Read(f"dumpxml {uuid(number)}", virsh(f"dumpxml-{case}")) for number, case in run),
+        *(
+            Read(f"dumpxml --inactive {uuid(number)}", virsh(f"dumpxml-inactive-{case}"))
+            for number, case in run
+        ),
     )

@@ -53,15 +53,15 @@ class Virsh:
         argv = ("virsh", f"--connect={self.connect}", *words)
         return Command(argv, stdin, tolerates, expects)
 
-    def batch(self, commands: Sequence[Sequence[str]], mark: str) -> Command:
+    def batch(self, commands: Sequence[Sequence[str]], mark: str | None = None) -> Command:
         """Several reads in one virsh, with a line of `mark` after each on both its outputs.
 
         commands: the words of each, without `virsh`; none of them a client's text.
         On stderr the line is `error: MARK`. virsh goes on after a command that failed, and
         its exit code is the last one's, so what is on stderr tells which failed.
         """
-        marked = (f"{shlex.join(words)}; echo {mark}; echo --err {mark}" for words in commands)
-        return self._command("; ".join(marked))
+        after = f"; echo {mark}; echo --err {mark}" if mark else ""
+        return self._command("; ".join(f"{shlex.join(words)}{after}" for words in commands))
 
     def alone(self, words: Sequence[str]) -> Command:
         """One read, as a person repeats it."""

@@ -152,6 +152,11 @@ def domain(text: str) -> Domain:
     return _domain(_root(text, "domain"))
 
 
+def domains(text: str) -> tuple[Domain, ...]:
+    """`dumpxml` of several, one after the other: the domains."""
+    return tuple(_domain(root) for root in _root(f"<all>{text}</all>", "all"))
+
+
 def snapshot(text: str) -> Snapshot:
     """`snapshot-dumpxml`: one snapshot."""
     root = _root(text, "domainsnapshot")
@@ -179,7 +184,7 @@ _STATES = {
 
 
 def macs(text: str) -> frozenset[str]:
-    """`dumpxml`: the MACs of a domain's cards, in lower case.
+    """`dumpxml`, of several as well: the MACs of the domains' cards, in lower case.
 
     Not by way of `domain`: this is read of every domain before a host is made.
     """
