@@ -90,8 +90,8 @@ INSTALL = ("virt-install", "--name=a", '--location=location="http://127.0.0.1:1/
         (
             "virsh-9.0.0.vol-create-as-no-room.err",
             errors.NoRoom,
-            "virsh found too little disk space or memory: Failed to create vol v; internal error: Child"
-            " process (/usr/bin/qemu-img create -f qcow2 -o compat=0.10"
+            "virsh found too little disk space or memory: Failed to create vol v; internal error:"
+            " Child process (/usr/bin/qemu-img create -f qcow2 -o compat=0.10"
             " /var/lib/libvirt/images/small/v 1048576K) unexpected exit status 1: qemu-img:"
             " /var/lib/libvirt/images/small/v: Could not write refcount table: No space left on"
             " device",
