@@ -161,7 +161,7 @@ def _outcome(command: dict[str, Any]) -> str:
     if command["error"]:
         return str(command["error"])
     if command["exit_code"] is None:
-        return "its end is not known"
+        return "it is running, or was interrupted"
     return f"exit {command['exit_code']} after {command['seconds']:.3f} s"
 
 

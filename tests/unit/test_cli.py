@@ -106,7 +106,7 @@ def test_one_operation(state: list[str], notes: Path, operation: str) -> None:
         "# step 2: it was killed\n"
         f"sh -c 'cat {where} >&2; test ! -e {where}.no'\n"
         "\n"
-        "# undo of step 1: its end is not known\n"
+        "# undo of step 1: it is running, or was interrupted\n"
         f"sh -c 'echo undo 1 >>{where}'\n"
     )
 
