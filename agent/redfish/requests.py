@@ -6,7 +6,7 @@ from agent.compute.hosts import RESETS
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract import values as v
 from agent.http.contract.hosts import media_request
-from agent.http.contract.validator import refused, schema_errors, unique
+from agent.http.contract.validator import check, refused
 from agent.plans.boot_override import CONTINUOUS, DISABLED, ENABLED, ONCE, active
 from agent.redfish.documents import TARGETS, System
 
@@ -34,13 +34,13 @@ _PATCH = v.record({"Boot": _OVERRIDE})
 
 def reset(given: Any) -> str:
     """The kind of reset that a body asks for, On without one; raises InvalidRequest."""
-    _see(_RESET, given)
+    check(_RESET, given)
     return str(given.get("ResetType", "On"))
 
 
 def image(given: Any) -> str:
     """The URL of the image that a body wants to be inserted; raises InvalidRequest."""
-    _see(_INSERT, given)
+    check(_INSERT, given)
     try:
         return media_request({"image": given["Image"]})
     except InvalidRequest as error:
@@ -50,7 +50,7 @@ def image(given: Any) -> str:
 
 def nothing(given: Any) -> None:
     """Raise InvalidRequest unless a body is empty."""
-    _see(v.record({}), given)
+    check(v.record({}), given)
 
 
 def override(given: Any, host: System) -> tuple[str, str]:
@@ -59,7 +59,7 @@ def override(given: Any, host: System) -> tuple[str, str]:
     What it does not say stays as it is. Raises InvalidRequest, also for another boot mode than the
     system's own, which is its firmware's.
     """
-    _see(_PATCH, given)
+    check(_PATCH, given)
     boot = given["Boot"]
     now = active(host.kept)
     mode = "UEFI" if host.kept.uefi else "Legacy"
@@ -78,9 +78,3 @@ def override(given: Any, host: System) -> tuple[str, str]:
             raise InvalidRequest([FieldError("Boot.BootSourceOverrideTarget", why)])
         return DISABLED, target
     return enabled, target
-
-
-def _see(schema: v.Json, given: Any) -> None:
-    errors = unique(list(schema_errors(schema, given)))
-    if errors:
-        raise InvalidRequest(errors)

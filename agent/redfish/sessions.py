@@ -6,9 +6,9 @@ import falcon
 
 from agent.access import sessions
 from agent.access.control import SESSION_HEADER, AccessControl, tokens_readable, unauthorized
-from agent.errors import InvalidRequest, NotFound
+from agent.errors import NotFound
 from agent.http.contract import values as v
-from agent.http.contract.validator import schema_errors, unique
+from agent.http.contract.validator import check
 from agent.http.resources.request import json_body
 from agent.redfish import documents
 from agent.redfish.documents import SESSION_SERVICE, SESSIONS
@@ -45,9 +45,7 @@ class SessionCollection:
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Begin a session for a token, which is the password, whatever the user's name is."""
         body = json_body(req)
-        errors = unique(list(schema_errors(_CREDENTIALS, body)))
-        if errors:
-            raise InvalidRequest(errors)
+        check(_CREDENTIALS, body)
         with tokens_readable():
             begun = self._sessions.open(body["UserName"], body["Password"])
         if begun is None:

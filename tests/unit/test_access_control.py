@@ -196,11 +196,14 @@ def test_revoked_at_the_next_request(closed: Agent, file: Path, full: str) -> No
 def test_tokens_that_cannot_be_read_let_nobody_in(
     closed: Agent, file: Path, full: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """On every path, as the OpenAPI document says."""
     file.write_text("damaged")
-    answer = closed("GET", "/hosts", headers=bearer(full))
-    see_problem(
-        answer, 503, "the agent cannot read its tokens and refuses all requests; see its log"
-    )
+    detail = "the agent cannot read its tokens and refuses all requests; see its log"
+    for path in every_path(closed):
+        if ("GET", path) not in OPEN:
+            for method in ("GET", "PUT", "DELETE"):
+                answer = closed(method, path, headers=bearer(full))
+                see_refused(answer, path, 503, detail)
     assert f"tokens_file: {file}: line 1: it has 1 words" in caplog.text
     assert closed("GET", "/hosts").status_code == 401
 

@@ -1,6 +1,8 @@
 """What holds for every route: headers, HEAD, trailing slashes, errors, what is unknown."""
 
+import json
 import re
+import sys
 
 import falcon.inspect
 import pytest
@@ -197,6 +199,25 @@ def test_a_body_that_is_not_json(agent: Agent, path: str, body: bytes, why: str)
     detail = f"it is not JSON: {why}"
     answer = agent("POST", path, body=body)
     see_invalid(answer, ("body", detail))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        *(("POST", "/hosts/a", field) for field in ("memory", "disks", "networks")),
+        ("POST", "/networks/a", "trunk"),
+        ("PUT", "/hosts/a/media", "image"),
+        ("POST", "/redfish/v1/SessionService/Sessions", "Password"),
+    ],
+)
+def test_a_body_that_is_nested_as_deeply_as_can_be_read(
+    agent: Agent, method: str, path: str, field: str
+) -> None:
+    """However close to Python's own limit that is."""
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 120, limit):
+        body = json.dumps({field: "*"}).replace('"*"', "[" * depth + "]" * depth)
+        assert agent(method, path, body=body).status_code == 400
 
 
 FAILED = (("virsh", "list"), 1, "error: no")

@@ -8,6 +8,7 @@ from typing import Any
 import falcon
 
 from agent.compute.overview import Overview
+from agent.http.contract.service import ENTRIES
 from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.shared_reads import SharedRead
@@ -21,18 +22,6 @@ _TYPES = {
 }
 # Nothing inline, nothing from elsewhere, and in nobody's frame.
 _POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-# Where a program finds what.
-_ENTRIES = {
-    "overview": "/overview",
-    "hosts": "/hosts",
-    "networks": "/networks",
-    "operations": "/operations",
-    "health": "/health",
-    "metrics": "/metrics",
-    "openapi": "/openapi.json",
-    "docs": "/docs",
-    "redfish": "/redfish/v1/",
-}
 
 
 class Root:
@@ -52,7 +41,7 @@ class Root:
                 "hypervisor": gethostname(),
                 "read_only": rights.read_only,
                 "some_hosts": rights.limited,
-                **_ENTRIES,
+                **ENTRIES,
             }
 
 
