@@ -7,8 +7,8 @@ from agent.errors import FieldError, InvalidRequest
 from agent.http.contract import values as v
 from agent.http.contract.hosts import media_request
 from agent.http.contract.validator import check, refused
-from agent.plans.boot_override import CONTINUOUS, DISABLED, ENABLED, ONCE, active
-from agent.redfish.documents import TARGETS, System
+from agent.plans.boot_override import DISABLED, ENABLED, ONCE, active
+from agent.redfish.documents import TARGETS, System, boot_mode
 
 _RESET = v.record({}, {"ResetType": v.enum(RESETS)})
 _INSERT = v.record(
@@ -62,19 +62,16 @@ def override(given: Any, host: System) -> tuple[str, str]:
     check(_PATCH, given)
     boot = given["Boot"]
     now = active(host.kept)
-    mode = "UEFI" if host.kept.uefi else "Legacy"
+    mode = boot_mode(host.kept)
     if boot.get("BootSourceOverrideMode", mode) != mode:
         why = f"the firmware of this system boots in mode {mode} only"
         raise InvalidRequest([FieldError("Boot.BootSourceOverrideMode", why)])
     target = boot.get("BootSourceOverrideTarget", "None" if now is None else now.target)
-    # A target alone is for once, unless one that lasts is set already.
-    usual = ONCE if now is None else now.enabled
-    if "BootSourceOverrideTarget" not in boot and now is None:
-        usual = DISABLED
-    enabled = boot.get("BootSourceOverrideEnabled", usual)
     if target == "None":
-        if enabled in (ONCE, CONTINUOUS) and "BootSourceOverrideEnabled" in boot:
+        enabled = boot.get("BootSourceOverrideEnabled", DISABLED)
+        if enabled != DISABLED:
             why = f"{enabled} needs a target other than None"
             raise InvalidRequest([FieldError("Boot.BootSourceOverrideTarget", why)])
         return DISABLED, target
-    return enabled, target
+    # A target alone is for once, unless one that lasts is set already.
+    return boot.get("BootSourceOverrideEnabled", ONCE if now is None else now.enabled), target

@@ -4,13 +4,13 @@ import falcon
 
 from agent.compute.hosts import Hosts
 from agent.config import Config
+from agent.http.answers import json_line
 from agent.http.contract.hosts import (
     boot_request,
     host_request,
     install_request,
     media_request,
 )
-from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
@@ -36,7 +36,7 @@ class HostList:
     def _read(self) -> tuple[list[dict[str, str]], bytes]:
         """Every host, and the bytes that they become, made once for all who share the read."""
         rows = self._hosts.list()
-        return rows, json_line(rows).encode()
+        return rows, json_line(rows)
 
 
 class Host:
@@ -46,7 +46,7 @@ class Host:
         self._hosts = hosts
         self._changes = changes
         self._config = config
-        self._shown = SharedReads(lambda name: json_line(hosts.show(name)).encode(), places)
+        self._shown = SharedReads(lambda name: json_line(hosts.show(name)), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show a host."""

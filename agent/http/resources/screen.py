@@ -3,8 +3,8 @@
 import falcon
 
 from agent.compute.hosts import Hosts
+from agent.http.answers import json_line
 from agent.http.contract.console import PNG
-from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.shared_reads import SharedReads
 from agent.hypervisor.screens import Screens
@@ -28,7 +28,7 @@ class Usage:
     """/hosts/{name}/usage"""
 
     def __init__(self, hosts: Hosts, places: Places) -> None:
-        self._usages = SharedReads(lambda name: json_line(hosts.usage(name)).encode(), places)
+        self._usages = SharedReads(lambda name: json_line(hosts.usage(name)), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Show what a host has used since it started."""
