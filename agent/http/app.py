@@ -20,12 +20,12 @@ from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
 from agent.http.resources.documentation import Docs, OpenApi
 from agent.http.resources.health import Health
-from agent.http.resources.hosts import BootOrder, Host, HostList, Install, Media, Power
+from agent.http.resources.hosts import BootOrder, Host, HostList, Install, Media, OfHost, Power
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
 from agent.http.resources.page import Files, Root, WholeHypervisor
-from agent.http.resources.screen import Screen, Usage
-from agent.http.resources.snapshots import Revert, Snapshot, SnapshotList
+from agent.http.resources.screen import Screen
+from agent.http.resources.snapshots import Revert, Snapshot
 from agent.http.shared_reads import SharedRead
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
@@ -85,12 +85,12 @@ def create_app(
     app.add_route("/hosts/{name}/boot", BootOrder(hosts, changes))
     app.add_route("/hosts/{name}/install", Install(hosts, changes, config))
     app.add_route("/hosts/{name}/media", Media(hosts, changes))
-    app.add_route("/hosts/{name}/snapshots", SnapshotList(hosts, places))
+    app.add_route("/hosts/{name}/snapshots", OfHost(hosts.snapshots, places))
     app.add_route("/hosts/{name}/snapshots/{snapshot}", Snapshot(hosts, changes, places))
     app.add_route("/hosts/{name}/snapshots/{snapshot}/revert", Revert(hosts, changes))
     app.add_route("/hosts/{name}/console", Console(consoles, places))
     app.add_route("/hosts/{name}/screen", Screen(screens, places))
-    app.add_route("/hosts/{name}/usage", Usage(hosts, places))
+    app.add_route("/hosts/{name}/usage", OfHost(hosts.usage, places))
     app.add_route("/networks", NetworkList(networks, places))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))

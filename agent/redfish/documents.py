@@ -1,8 +1,8 @@
 """Redfish's documents of hosts. Pure: what is so in, JSON out.
 
 Each has what its clients ask for, and nothing that would be made up: a host has no BIOS settings,
-no temperatures and no lamps. host: that it is about. path: where it is. One of a part of a host is
-None where there is no such part.
+no temperatures and no lamps. host: the one that it is about. path: where it is. A document is None
+where the host does not have the part that it is about.
 """
 
 from collections.abc import Iterable

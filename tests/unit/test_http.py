@@ -9,6 +9,7 @@ import pytest
 
 from agent import errors
 from agent.compute.hosts import Hosts
+from agent.hypervisor.hypervisor import Hypervisor
 from agent.operations.locks import Claim
 from agent.operations.operation import Change
 
@@ -281,7 +282,7 @@ def test_an_error_that_nobody_foresaw(
     def bug(*_: object) -> Change:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(Hosts, "show", bug)
+    monkeypatch.setattr(Hypervisor, "domain_named", bug)
     change = Change((Claim("host", "a"),), bug, dict)
     monkeypatch.setattr(Hosts, "delete", lambda *_: change)
     answer = agent(method, "/hosts/a", headers={"X-Request-ID": "one"})
@@ -295,7 +296,7 @@ def test_text_that_is_no_unicode_is_answered(agent: Agent, monkeypatch: pytest.M
     def fail(*_: object) -> None:
         raise errors.NotFound("there is no host '\ud800'")
 
-    monkeypatch.setattr(Hosts, "show", fail)
+    monkeypatch.setattr(Hypervisor, "domain_named", fail)
     assert agent("GET", "/hosts/a").content == (
         b'{"title": "Not Found", "status": 404, "detail": "there is no host \'\\ud800\'"}\n'
     )

@@ -1,5 +1,8 @@
 """/hosts, /hosts/{name}, and below it: its power, what it boots from, installs, and media."""
 
+from collections.abc import Callable
+from typing import Any
+
 import falcon
 
 from agent.compute.hosts import Hosts
@@ -39,18 +42,28 @@ class HostList:
         return rows, json_line(rows)
 
 
-class Host:
+class OfHost:
+    """What is read of a host by its name, such as /hosts/{name}/usage.
+
+    read: does that; its answer is made of JSON.
+    """
+
+    def __init__(self, read: Callable[[str], Any], places: Places) -> None:
+        self._shown = SharedReads(lambda name: json_line(read(name)), places)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Show it."""
+        resp.data = self._shown(name)
+
+
+class Host(OfHost):
     """/hosts/{name}"""
 
     def __init__(self, hosts: Hosts, changes: Changes, places: Places, config: Config) -> None:
+        super().__init__(hosts.show, places)
         self._hosts = hosts
         self._changes = changes
         self._config = config
-        self._shown = SharedReads(lambda name: json_line(hosts.show(name)), places)
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """Show a host."""
-        resp.data = self._shown(name)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""
