@@ -40,8 +40,8 @@ _ERRORS = {
     413: "The body is larger than the setting `body_bytes`, 65536 by default.",
     421: "The Host header is not a name of this agent.",
     500: "A command failed, or an unexpected error occurred; the agent's log has more.",
-    503: "libvirt, Open vSwitch or the journal cannot be reached, too many requests are in"
-    " progress, or the agent is stopping.",
+    503: "libvirt, Open vSwitch or the journal cannot be reached, the agent cannot read its"
+    " tokens, too many requests are in progress, or the agent is stopping.",
     504: "A command exceeded its time limit.",
     507: "There is not enough disk space or memory on the hypervisor.",
 }
