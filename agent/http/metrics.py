@@ -49,35 +49,35 @@ class Metrics(Collector):
         labels = ("method", "route", "status")
         self._requests = Counter(
             "staging_agent_requests",
-            "Requests that were answered, by method, route and status code.",
+            "Requests, by method, route and status code.",
             labels,
             registry=registry,
         )
         self._request_seconds = Histogram(
             "staging_agent_request_duration_seconds",
-            "How long requests took until the answer began, by method and route.",
+            "Seconds until the response began, by method and route.",
             labels[:2],
             buckets=_SECONDS,
             registry=registry,
         )
         self._commands = Counter(
             "staging_agent_commands",
-            "Commands that have ended, by tool, verb and outcome. A batch of virsh reads goes by"
-            " the verb of the first.",
+            "Commands that have ended, by tool, verb (of a batch of virsh reads the first) and"
+            " outcome.",
             ("tool", "verb", "outcome"),
             registry=registry,
         )
         self._command_seconds = Histogram(
             "staging_agent_command_duration_seconds",
-            "How long commands took, by tool and verb.",
+            "Seconds that commands took, by tool and verb.",
             ("tool", "verb"),
             buckets=_SECONDS,
             registry=registry,
         )
         self._operations = Counter(
             "staging_agent_operations",
-            "Operations that have ended, installs included, by outcome. One that is unsettled"
-            " ends once more when it is settled.",
+            "Operations that have ended, installs included, by outcome. An unsettled one is counted"
+            " again when it is settled.",
             ("outcome",),
             registry=registry,
         )
@@ -142,7 +142,7 @@ class Metrics(Collector):
         """Called by the registry at each scrape."""
         hosts = _or_none(self._hosts)
         yield GaugeMetricFamily(
-            "staging_agent_libvirt_up", "Whether libvirt told the hosts.", int(hosts is not None)
+            "staging_agent_libvirt_up", "Whether libvirt responded.", int(hosts is not None)
         )
         if hosts is not None:
             states = Count(hosts.states)
@@ -153,12 +153,12 @@ class Metrics(Collector):
             yield from _usages(hosts.usages)
         yield GaugeMetricFamily(
             "staging_agent_operations_running",
-            "Changes that are being planned or carried out.",
+            "Changes that are being planned or run.",
             self._operations_running(),
         )
         yield GaugeMetricFamily(
             "staging_agent_operations_unsettled",
-            "Operations that could neither be ended nor taken back yet.",
+            "Operations that could be neither completed nor undone yet.",
             self._unsettled(),
         )
         installs = _or_none(self._installs)
@@ -177,12 +177,12 @@ def _usages(usages: Mapping[str, Usage]) -> Iterator[Metric]:
     """What each host that runs uses. What libvirt did not tell of one is left out."""
     cpu = CounterMetricFamily(
         "staging_agent_host_cpu_seconds",
-        "Processor time of a host that runs, by host.",
+        "Processor time of a running host, by host.",
         labels=("host",),
     )
     memory = GaugeMetricFamily(
         "staging_agent_host_memory_bytes",
-        "Memory of the hypervisor that a host has, by host.",
+        "Memory of the hypervisor that a running host occupies, by host.",
         labels=("host",),
     )
     for host, usage in usages.items():
@@ -194,7 +194,7 @@ def _usages(usages: Mapping[str, Usage]) -> Iterator[Metric]:
     for name, done, label, counted in _COUNTED:
         counter = CounterMetricFamily(
             f"staging_agent_host_{name}_bytes",
-            f"Bytes that a host that runs has {done}, by host and {label}.",
+            f"Bytes that a running host has {done}, by host and {label}.",
             labels=("host", label),
         )
         for host, usage in usages.items():

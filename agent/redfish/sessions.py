@@ -35,7 +35,7 @@ class SessionCollection:
         with tokens_readable():
             begun = self._sessions.open(body["UserName"], body["Password"])
         if begun is None:
-            raise unauthorized(req, "the password is no token, or one that was revoked", given=True)
+            raise unauthorized(req, "the password is not a valid token", given=True)
         session, secret = begun
         if session.token is not None:
             req.env["REMOTE_USER"] = session.token.name

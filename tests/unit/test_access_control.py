@@ -108,7 +108,7 @@ def test_what_falcon_refuses_by_itself(closed: Agent) -> None:
 
 
 def test_a_read_only_token_changes_nothing(closed: Agent, read_only: str) -> None:
-    detail = "the token grafana is read-only; it may GET and change nothing"
+    detail = "the token grafana is read-only; it permits only GET, HEAD and OPTIONS"
     for path in every_path(closed):
         for method in set(METHODS) - READS:
             if (method, path) in {("POST", SESSIONS), ("DELETE", f"{SESSIONS}/session")}:
@@ -290,8 +290,8 @@ def test_a_name_that_is_led_here(agent: Agent) -> None:
     see_problem(
         answer,
         421,
-        "the Host 'evil.example.com' is none of this agent's; its setting server_names is"
-        " for the names that it is reached by",
+        "the Host 'evil.example.com' is not a name of this agent; add it to the setting"
+        " server_names",
     )
 
 
@@ -328,7 +328,7 @@ def test_a_page_of_another_site_changes_nothing(
     form = {"Content-Type": "text/plain", **headers}
     answer = agent(method, path, host="localhost", port=8420, headers=form, body="{}")
     assert (answer.status_code, answer.json["title"]) == (403, "Forbidden")
-    assert answer.json["detail"].startswith("a web page of another site asks for this change")
+    assert answer.json["detail"].startswith("a web page of another site sent this change")
     assert agent.journal.find() == []
 
 
@@ -393,8 +393,8 @@ def test_a_start_that_would_let_everybody_in(listen: str) -> None:
     with pytest.raises(ConfigError) as caught:
         require_authentication(Config(listen=listen))
     assert caught.value.detail == (
-        f"listen: {listen} is not loopback, and whoever reaches the agent owns the hypervisor; set"
-        " tokens_file (or no_authentication = true)"
+        f"listen: {listen} is not loopback, and anyone who can reach the agent controls the"
+        " hypervisor; set tokens_file (or no_authentication = true)"
     )
 
 

@@ -100,7 +100,7 @@ def test_another_host_does_not_exist(closed: Agent, team: dict[str, str], name: 
                 if method == "HEAD":
                     assert (answer.status_code, answer.text) == (404, "")
                 elif method == "POST":
-                    see_problem(answer, 403, f"{ONLY} {name!r} is none of them")
+                    see_problem(answer, 403, f"{ONLY} {name!r} is not one of them")
                 else:
                     see_problem(answer, 404, f"there is no host {name!r}")
     assert closed.journal.find() == []
@@ -121,7 +121,7 @@ def test_the_name_is_compared_as_it_is_routed(closed: Agent, team: dict[str, str
 def test_networks_are_not_its_own(
     closed: Agent, team: dict[str, str], method: str, path: str
 ) -> None:
-    detail = f"{ONLY} networks are everybody's; it may not change any"
+    detail = f"{ONLY} networks are shared: it cannot change them"
     for query in ("", "dry_run=true"):
         answer = closed(method, path, headers=team, query_string=query, body="{}")
         see_problem(answer, 403, detail)
@@ -162,7 +162,7 @@ def test_a_network_shows_its_own_ports(
 
 
 def test_the_metrics_are_of_all(closed: Agent, team: dict[str, str], full: dict[str, str]) -> None:
-    detail = f"{ONLY} the metrics are those of all"
+    detail = f"{ONLY} the metrics cover all hosts"
     see_problem(closed("GET", "/metrics", headers=team), 403, detail)
     closed.reads(STATES, ACTIVE)
     assert closed("GET", "/metrics", headers=full).status_code == 200
@@ -274,7 +274,7 @@ def test_its_own_system(closed: Agent, team: dict[str, str]) -> None:
 
 def test_it_may_be_read_only_as_well(closed: Agent, tokens_file: Path) -> None:
     headers = bearer(tokens.add(tokens_file, "team", read_only=True, hosts=["fixture.*"]))
-    detail = "the token team is read-only; it may GET and change nothing"
+    detail = "the token team is read-only; it permits only GET, HEAD and OPTIONS"
     for name in (HOST, "other"):
         see_problem(closed("DELETE", f"/hosts/{name}", headers=headers), 403, detail)
     see_problem(closed("GET", "/hosts/other", headers=headers), 404, "there is no host 'other'")

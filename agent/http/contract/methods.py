@@ -46,7 +46,7 @@ _PREFER = parameter(
 _REQUEST_ID = parameter(
     "header",
     "X-Request-ID",
-    "an id for the log, at most 128 letters, digits and . _ : -; any other is replaced",
+    "an id for the log, at most 128 letters, digits and . _ : -; an invalid one is replaced",
     text(),
 )
 
@@ -121,13 +121,13 @@ def change(
     done = {JSON: {"schema": {"anyOf": [ref(shown), ref("Plan"), ref("Done")]}}, **TEXT_OF_SCRIPT}
     answers = {
         "200": answer(
-            "The change is done; or, with `dry_run=true`, its plan.",
+            "The result of the change or, with `dry_run=true`, its plan.",
             done,
             "X-Operation-ID",
             links={**_TO_OPERATION, **(further or {})},
         ),
         "202": answer(
-            "With `Prefer: respond-async`: the change is planned and will be carried out.",
+            "With `Prefer: respond-async`: the change is planned and runs in the background.",
             one("OperationBegun"),
             *("X-Operation-ID", "Location", "Preference-Applied"),
             links=_TO_OPERATION,
@@ -145,7 +145,7 @@ def rest_codes(path: str, method: str, operation: Json) -> Json:
     told = operation["responses"]["200"]
     verb = path.rpartition("/")[2]
     if method == "post":
-        more = {"201": {**told, "description": "It was made."}}
+        more = {"201": {**told, "description": "It was created."}}
     elif method == "delete" or (method == "put" and verb in VERBS):
         more = {"204": answer("The change is done.", {}, "X-Operation-ID")}
     else:

@@ -27,10 +27,8 @@ NETWORK = record(
         ),
     },
     {
-        "vlan": between(1, 4094, "the VLAN whose frames come without a tag"),
-        "trunk": array(
-            between(1, 4094), "the VLANs that come tagged", minItems=1, uniqueItems=True
-        ),
+        "vlan": between(1, 4094, "the untagged VLAN"),
+        "trunk": array(between(1, 4094), "the tagged VLANs", minItems=1, uniqueItems=True),
     },
     "`vlan`, `trunk`, or both",
 )
@@ -45,8 +43,8 @@ _PORT = {"host": text(), "mac": text(), "port": text(null=True)}
 _ID = {"id": uuid("the libvirt UUID")}
 _LEADS_TO = {
     "bridge": text(null=True),
-    "vlan": integer("the VLAN whose frames come without a tag", null=True),
-    "trunk": or_null(array(integer()), "the VLANs that come tagged; null for access ports"),
+    "vlan": integer("the untagged VLAN", null=True),
+    "trunk": or_null(array(integer()), "the tagged VLANs; null for access ports"),
 }
 
 # A network among all of them.
@@ -60,7 +58,7 @@ SCHEMAS: Json = {
             **_ROW,
             **_ID,
             **_LEADS_TO,
-            "ports": array(record(_PORT), "the cards that are attached to it now"),
+            "ports": array(record(_PORT), "the cards that are connected now"),
         }
     ),
     "NetworkDeleted": record({"id": uuid(), "name": text()}),
@@ -97,19 +95,19 @@ def _methods(
         change(
             f"POST {path}",
             f"create{under}Network",
-            f"Make a network, active now and after every reboot.{alias}",
+            f"Create a network that is active now and after every reboot.{alias}",
             "Network",
             *above,
             new,
-            description="With `vlan` its hosts have access ports; with `trunk` they get frames of"
-            " those VLANs tagged, and with both also those of `vlan` untagged.",
+            description="With `vlan` alone hosts get access ports, with `trunk` trunk ports; `vlan`"
+            " is then the native VLAN.",
             requestBody=body("NetworkRequest", {"bridge": "br0", "vlan": 10}),
             further={word: link(f"{word}{under}Network", names) for word in ("get", "delete")},
         ),
         change(
             f"DELETE {path}",
             f"delete{under}Network",
-            f"Remove a network that no host uses.{alias}",
+            f"Delete a network that no host uses.{alias}",
             "NetworkDeleted",
             *above,
             there,

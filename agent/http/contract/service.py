@@ -16,7 +16,7 @@ _PART: Json = {
         "name": text(),
         "capacity_bytes": integer(minimum=0),
         "available_bytes": integer(minimum=0),
-        "unsettled": array(text(), "operations that have not ended yet"),
+        "unsettled": array(text(), "the ids of unsettled operations"),
         "command": text(),
         "exit_code": integer(null=True),
         "stderr": text(),
@@ -40,9 +40,9 @@ SCHEMAS: Json = {
     "Health": record({"status": _STATUS, **_PARTS}),
     "EntryPoints": record(
         {
-            "hypervisor": text("the name of the machine that the agent is on"),
-            "read_only": boolean("whether the client's token may change nothing"),
-            "some_hosts": boolean("whether it is for some hosts only, and may change no network"),
+            "hypervisor": text("the host name of the hypervisor"),
+            "read_only": boolean("whether the client's token is read-only"),
+            "some_hosts": boolean("whether it is for some hosts only, and cannot change networks"),
             **{name: text("a path") for name in ENTRIES},
         }
     ),
@@ -51,8 +51,8 @@ SCHEMAS: Json = {
             "hosts": array(record(hosts.SUMMARY)),
             "networks": array(record(networks.SUMMARY)),
             "bridges": array(text(), "of Open vSwitch"),
-            "memory": integer("MB (of 2^20 bytes) that the hypervisor has"),
-            "stale_ports": array(text(), "ports that a crash left behind, on their VLANs"),
+            "memory": integer("MB (of 2^20 bytes) of the hypervisor"),
+            "stale_ports": array(text(), "ports that a crash left behind"),
         }
     ),
 }
@@ -64,7 +64,7 @@ _HEALTH = read(
     one("Health"),
 )
 _HEALTH.operation["responses"]["503"] = answer(
-    "One of them does not respond; or, as a problem, the agent cannot read its tokens.",
+    "One of them is failing; or, as a problem, the agent cannot read its tokens.",
     {**one("Health"), MEDIA_TYPE: {"schema": ref("Problem")}},
     "Retry-After",
 )
@@ -72,7 +72,7 @@ _PAGE = {"text/html": {"schema": text()}}
 _FILE = read(
     "GET /page/{file}",
     "getPageFile",
-    "A file of the page for people.",
+    "Return a file of the web page.",
     {
         kind: {"schema": text()}
         for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")
@@ -85,14 +85,14 @@ METHODS = [
     read(
         "GET /",
         "getEntryPoints",
-        "The page for people, and for programs where what is.",
+        "Return the web page or, for programs, the API's entry points.",
         {**one("EntryPoints"), **_PAGE},
     ),
     _FILE,
     read(
         "GET /overview",
         "getOverview",
-        "Show every host and network as the page for people does.",
+        "Return the data of the web page's overview: all hosts and networks.",
         one("Overview"),
         errors=(504,),
     ),
@@ -100,17 +100,20 @@ METHODS = [
     read(
         "GET /metrics",
         "getMetrics",
-        "What the agent counts and measures, for Prometheus.",
+        "Return counts and durations for Prometheus.",
         {"text/plain": {"schema": text()}, "application/openmetrics-text": {"schema": text()}},
     ),
     read(
-        "GET /openapi.json", "getOpenapi", "This document.", {JSON: {"schema": {"type": "object"}}}
+        "GET /openapi.json",
+        "getOpenapi",
+        "Return this document.",
+        {JSON: {"schema": {"type": "object"}}},
     ),
-    read("GET /docs", "getDocs", "This document as a page for people.", _PAGE),
+    read("GET /docs", "getDocs", "Return this document as a web page.", _PAGE),
     read(
         "GET /docs/{page}",
         "getManualPage",
-        "A page of the manual.",
+        "Return a page of the manual.",
         _PAGE,
         in_path("page", "the page's name", example="install"),
     ),

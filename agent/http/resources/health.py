@@ -41,7 +41,7 @@ class Health:
         if not unsettled:
             return {"unsettled": []}
         which = f"operation{'s' if len(unsettled) > 1 else ''} {', '.join(unsettled)}"
-        detail = f"neither completed nor taken back yet: {which}"
+        detail = f"neither completed nor undone yet: {which}"
         return {"status": "failing", "detail": detail, "unsettled": unsettled}
 
 
