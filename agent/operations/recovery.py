@@ -74,7 +74,6 @@ class Recovery:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._work, name="recovery", daemon=True)
                 self._thread.start()
-            self._condition.notify_all()
 
     def unsettled(self) -> list[str]:
         """The operations that could not be settled yet."""

@@ -85,8 +85,7 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
                 agent.journal.keep(days=new.journal_days, count=new.journal_operations)
                 stopper.seconds = new.stop_seconds
 
-            reloader = Reloader(config, read_again, apply)
-            on_hangup = lambda number, frame: reloader.begin()  # noqa: E731
+            on_hangup = Reloader(config, read_again, apply).on_signal
         signal.signal(signal.SIGHUP, on_hangup)
         # The loop ends by itself on the stopper's SystemExit; before the loop nothing does.
         with suppress(SystemExit):

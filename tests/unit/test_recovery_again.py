@@ -8,6 +8,7 @@ import pytest
 
 from agent.errors import Busy, CommandFailed, JournalFailed
 from agent.operations import leftovers, recovery
+from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.locks import Claim
 from agent.operations.operation import DONE, UNDONE, UNSETTLED, Change
@@ -82,7 +83,9 @@ def test_the_networks_of_a_new_host_stay_until_it_is_settled(
 def hands_over(world: World, error: type[Exception]) -> None:
     """A create that fails, of which the settler is told as it is in the agent."""
     steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
-    executor = Executor(steps, world.journal, world.locks, world.recovery.add, lambda: None)
+    executor = Executor(
+        *(steps, world.journal, world.locks, world.recovery.add, lambda: None), Admission(1, 0)
+    )
     with pytest.raises(error):
         executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
     assert world.holder() == "one"
