@@ -1,12 +1,14 @@
 """The plans of a BMC: what a host is to boot from next, and starts that heed it. Pure."""
 
+from dataclasses import replace
+
 from agent.config import Config
 from agent.hypervisor.facts import PowerFacts
 from agent.plans import ports
 from agent.plans.disks import media_drive
 from agent.plans.plan import Install, Plan, Step
 from agent.plans.power import power, see_no_device_boot, set_boot
-from agent.tools.commands.virsh import Virsh
+from agent.tools.commands.virsh import BOOT_URI, Virsh
 from agent.tools.commands.virt_install import Installer, reinstall
 from agent.tools.parsers.libvirt_xml import BootOverride, Domain
 
@@ -49,7 +51,7 @@ def set_override(enabled: str, target: str, host: Domain, config: Config) -> Pla
         noted = virsh.note_boot(uuid, enabled, target, " ".join(usual))
         steps.append(Step(f"note that it boots from {target}: {enabled}", noted))
     elif host.override is not None:
-        steps.append(Step("forget what it was to boot from", virsh.forget_boot(uuid)))
+        steps.append(Step("forget what it was to boot from", virsh.forget(uuid, BOOT_URI)))
     return Plan(f"set what host {name} boots from next", tuple(steps), leave=True)
 
 
@@ -69,40 +71,38 @@ def start(facts: PowerFacts, config: Config) -> Plan:
     virsh = Virsh(config.libvirt_uri)
     noted = virsh.note_boot(uuid, ONCE, override.target, " ".join(override.before))
     # Before the start: it must not be done a second time when only this has failed.
-    forget = Step("forget what it was to boot from once", virsh.forget_boot(uuid), (noted,))
+    forget = Step("forget what it was to boot from once", virsh.forget(uuid, BOOT_URI), (noted,))
     installer = _installer(override.target, definition)
     if installer is None:
         return Plan(plan.does, (forget, *plan.steps))
+    boot = Step(
+        f"start domain {name} from {override.target} once",
+        reinstall(config.libvirt_uri, uuid, installer),
+        (virsh.destroy(uuid),),
+    )
     steps = (
         Step(f"see that domain {name} is off", virsh.domstate(uuid, expects="shut off")),
-        *ports.without_stale(definition, facts.stale_ports, config),
-        forget,
-        Step(
-            f"start domain {name} from {override.target} once",
-            reinstall(config.libvirt_uri, uuid, installer),
-            (virsh.destroy(uuid),),
-        ),
-        *ports.proof(ports.of_domain(definition, facts.networks), config),
+        *ports.around_start([forget, boot], facts, config),
     )
     return Plan(plan.does, steps, Install(name, uuid, None, override=True))
 
 
-def restart(facts: PowerFacts, kept: Domain, config: Config) -> Plan:
+def restart(facts: PowerFacts, config: Config) -> Plan:
     """Plan to reset a host at once; one that is off is started.
 
-    kept: its definition that is kept. When it is to boot from something else once, or has booted
-    so, it is stopped and started: a reset would boot the same again.
+    When it is to boot from something else once, or has booted so, it is stopped and started: a
+    reset would boot the same again.
     """
-    off = PowerFacts("shut off", kept, facts.networks, facts.stale_ports)
     if facts.state == "shut off":
-        return start(off, config)
+        return start(facts, config)
+    kept = facts.kept
     override = active(kept)
     once = override is not None and override.enabled == ONCE
     if not once and not facts.definition.installs:
         return power("reset", facts, config)
     name = kept.name
     stop = Step(f"stop domain {name}", Virsh(config.libvirt_uri).destroy(kept.uuid))
-    plan = start(off, config)
+    plan = start(replace(facts, state="shut off", definition=kept), config)
     return Plan(f"restart host {name}", (stop, *plan.steps), plan.install)
 
 

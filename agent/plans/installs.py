@@ -69,16 +69,15 @@ def install_again(request: InstallRequest, facts: PowerFacts, config: Config) ->
         raise WrongState(f"host {name!r} has no card to boot from the network with")
     virsh = Virsh(config.libvirt_uri)
     media = None if drive is None else drive.path
+    start = Step(
+        f"start domain {name} from its installer",
+        reinstall(config.libvirt_uri, uuid, installer(request, media)),
+        (virsh.destroy(uuid),),
+    )
     steps = (
         # Whoever has started it since, by hand or with this plan, must not have it stopped.
         Step(f"see that domain {name} is off", virsh.domstate(uuid, expects="shut off")),
-        *ports.without_stale(definition, facts.stale_ports, config),
-        Step(
-            f"start domain {name} from its installer",
-            reinstall(config.libvirt_uri, uuid, installer(request, media)),
-            (virsh.destroy(uuid),),
-        ),
-        *ports.proof(ports.of_domain(definition, facts.networks), config),
+        *ports.around_start([start], facts, config),
     )
     after = request.after_install or config.after_install
     return Plan(f"install host {name}", steps, Install(name, uuid, request.location, after))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.config import Config
+from agent.hypervisor.facts import PowerFacts
 from agent.plans.plan import Step
 from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
 from agent.tools.parsers import libvirt_xml
@@ -44,7 +45,19 @@ def of_domain(
     ]
 
 
-def without_stale(
+def around_start(starts: Sequence[Step], facts: PowerFacts, config: Config) -> tuple[Step, ...]:
+    """Steps that start a domain, between those that see to it that its ports have their VLANs.
+
+    facts: with the definition that is started.
+    """
+    return (
+        *_without_stale(facts.definition, facts.stale_ports, config),
+        *starts,
+        *proof(of_domain(facts.definition, facts.networks), config),
+    )
+
+
+def _without_stale(
     definition: libvirt_xml.Domain, stale_ports: Iterable[str], config: Config
 ) -> list[Step]:
     """The step before a domain's start: no stale port can be taken for one of its own.

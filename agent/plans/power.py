@@ -45,7 +45,8 @@ def power(verb: str, facts: PowerFacts, config: Config) -> Plan:
     virsh = Virsh(config.libvirt_uri)
     uuid = facts.definition.uuid
     if verb == "start":
-        return Plan(does, tuple(_start(facts, virsh, config)), leave=True)
+        start = Step(f"start domain {name}", virsh.start(uuid), (virsh.destroy(uuid),))
+        return Plan(does, ports.around_start([start], facts, config), leave=True)
     command = {
         "shutdown": virsh.shutdown,
         "stop": virsh.destroy,
@@ -94,16 +95,3 @@ def see_no_device_boot(host: libvirt_xml.Domain) -> None:
             f"host {host.name!r} has a boot order of single devices, which goes first; take it out"
             f" with: virsh edit {host.uuid}"
         )
-
-
-def _start(facts: PowerFacts, virsh: Virsh, config: Config) -> list[Step]:
-    definition = facts.definition
-    return [
-        *ports.without_stale(definition, facts.stale_ports, config),
-        Step(
-            f"start domain {definition.name}",
-            virsh.start(definition.uuid),
-            (virsh.destroy(definition.uuid),),
-        ),
-        *ports.proof(ports.of_domain(definition, facts.networks), config),
-    ]

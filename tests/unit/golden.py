@@ -24,13 +24,7 @@ from agent.http.contract.hosts import (
     media_request,
 )
 from agent.http.contract.networks import network_request
-from agent.hypervisor.facts import (
-    DomainDetails,
-    NewHostFacts,
-    PoolFacts,
-    PowerFacts,
-    SnapshotFacts,
-)
+from agent.hypervisor.facts import DomainDetails, NewHostFacts, PoolFacts, PowerFacts
 from agent.plans import hosts as host_plans
 from agent.plans import media as media_plans
 from agent.plans import networks as network_plans
@@ -74,7 +68,7 @@ def _create_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[A
     found = NewHostFacts(
         domains=frozenset(facts.get("domains", ())),
         macs=frozenset(facts.get("macs", ())),
-        networks=tuple(_network(row) for row in facts["networks"]),
+        networks=_by_name(facts),
         active_networks=frozenset(facts["active_networks"]),
         bridges=frozenset(facts["bridges"]),
         memory_mib=facts["memory_mib"],
@@ -103,14 +97,8 @@ def _delete_network(request: dict[str, Any], facts: dict[str, Any]) -> tuple[lis
 
 
 def _install_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
-    found = PowerFacts(
-        facts["state"],
-        _domain(facts["host"]),
-        _by_name(facts),
-        facts.get("stale_ports", ()),
-        facts.get("saved", False),
-    )
-    return [], install_again(install_request(request["body"]), found, _config(facts))
+    wanted = install_request(request["body"])
+    return [], install_again(wanted, _power_facts(facts), _config(facts))
 
 
 def _insert_media(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
@@ -123,17 +111,18 @@ def _eject_media(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[A
 
 
 def _create_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
-    return [], snapshot_plans.create(request["snapshot"], _snapshot_facts(facts), CONFIG)
+    host, names = _domain(facts["host"]), facts.get("names", ())
+    return [], snapshot_plans.create(request["snapshot"], names, host, POOL, CONFIG)
 
 
 def _revert_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
     found = _snapshot(request, facts)
-    return [], snapshot_plans.revert(found, _snapshot_facts(facts), CONFIG)
+    return [], snapshot_plans.revert(found, _power_facts(facts), POOL, CONFIG)
 
 
 def _delete_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
     found = _snapshot(request, facts)
-    return [], snapshot_plans.delete(found, _snapshot_facts(facts), CONFIG)
+    return [], snapshot_plans.delete(found, _domain(facts["host"]), CONFIG)
 
 
 def _snapshot(request: dict[str, Any], facts: dict[str, Any]) -> Snapshot:
@@ -176,14 +165,15 @@ def _details(facts: dict[str, Any]) -> DomainDetails:
     return DomainDetails("running", False, running, kept, {}, POOL)
 
 
-def _snapshot_facts(facts: dict[str, Any]) -> SnapshotFacts:
-    return SnapshotFacts(
-        _domain(facts["host"]),
-        _by_name(facts),
-        facts.get("stale_ports", ()),
-        facts.get("names", ()),
-        POOL,
-        facts.get("saved", False),
+def _power_facts(facts: dict[str, Any]) -> PowerFacts:
+    """What is read of a host before it is started, in a state that may be of no account."""
+    return PowerFacts(
+        state=facts.get("state", "running"),
+        definition=_domain(facts["host"]),
+        kept=_domain(facts["host"]),
+        networks=_by_name(facts),
+        stale_ports=facts.get("stale_ports", ()),
+        saved=facts.get("saved", False),
     )
 
 

@@ -84,7 +84,8 @@ def facts(
         for number, (port, network) in enumerate(cards)
     )
     by_name = {network.name: network for network in networks}
-    return PowerFacts(state, replace(DOMAIN, interfaces=interfaces), by_name, stale)
+    domain = replace(DOMAIN, interfaces=interfaces)
+    return PowerFacts(state, domain, domain, by_name, stale)
 
 
 def network(name: str, *tags: int, openvswitch: bool = True, **more: Any) -> Network:

@@ -1,5 +1,6 @@
 """What a host boots from next: each request, each plan, and each start and restart with one set."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -273,7 +274,7 @@ CHECK = Step(
 
 def fact(kept: Domain, state: str = "shut off", stale: tuple[str, ...] = ()) -> Any:
     """The facts of a power change of the host."""
-    return replace(facts(state, networks=(V10,), stale=stale), definition=kept)
+    return replace(facts(state, networks=(V10,), stale=stale), definition=kept, kept=kept)
 
 
 def starts_once(target: str, *words: str, does: str = "start host ns") -> Plan:
@@ -366,26 +367,27 @@ RESET = Step("reset domain ns", virsh("reset", f"--domain={UUID}"))
 
 @pytest.mark.parametrize("kept", [HOST, PXE_ALWAYS])
 def test_a_restart_is_a_reset(kept: Domain) -> None:
-    plan = restart(fact(kept, "running"), kept, CONFIG)
+    plan = restart(fact(kept, "running"), CONFIG)
     assert plan == Plan("reset host ns", (RESET,), leave=True)
 
 
-def test_one_that_is_saved_goes_on_where_it_was() -> None:
+@pytest.mark.parametrize("begins", [start, restart])
+def test_one_that_is_saved_goes_on_where_it_was(begins: Callable[..., Plan]) -> None:
     kept = once("Pxe")
-    assert start(replace(fact(kept), saved=True), CONFIG) == STARTS
+    assert begins(replace(fact(kept), saved=True), CONFIG) == STARTS
 
 
 def test_a_restart_of_one_that_is_off_is_its_start() -> None:
-    assert restart(fact(HOST), HOST, CONFIG) == STARTS
+    assert restart(fact(HOST), CONFIG) == STARTS
     kept = once("Pxe")
-    assert restart(fact(kept), kept, CONFIG) == starts_once("Pxe", "--pxe")
+    assert restart(fact(kept), CONFIG) == starts_once("Pxe", "--pxe")
 
 
 @pytest.mark.parametrize("state", ["running", "idle", "paused", "crashed"])
 def test_a_restart_with_something_for_once(state: str) -> None:
     kept = once("Pxe")
     steps = (STOP, *starts_once("Pxe", "--pxe").steps)
-    assert restart(fact(HOST, state), kept, CONFIG) == Plan(
+    assert restart(replace(fact(kept, state), definition=HOST), CONFIG) == Plan(
         "restart host ns", steps, Install("ns", UUID, None, override=True)
     )
 
@@ -393,5 +395,5 @@ def test_a_restart_with_something_for_once(state: str) -> None:
 def test_a_restart_after_a_boot_for_once() -> None:
     """A reset would boot the same once more."""
     runs = replace(HOST, on_reboot="destroy")
-    plan = restart(fact(runs, "running"), HOST, CONFIG)
+    plan = restart(replace(fact(HOST, "running"), definition=runs), CONFIG)
     assert plan == Plan("restart host ns", (STOP, START, CHECK))
