@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.config import Config
 from agent.errors import JournalFailed, NotFound, WrongState
-from agent.hypervisor.facts import DomainDetails, PowerFacts
+from agent.hypervisor.facts import DomainDetails, StartFacts
 from agent.hypervisor.hypervisor import Hypervisor, no_host
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim
@@ -126,24 +126,20 @@ class Hosts:
 
     def start_plan(self, uuid: str) -> Plan:
         """The plan that starts the host of that UUID as usual; raises NotFound, WrongState."""
-        return power_plans.power("start", self._hypervisor.power_facts(uuid), self._config)
+        return power_plans.start(self._start_facts(uuid), self._config)
 
     def power(self, name: str, verb: str) -> Change:
         """The change that a power verb is."""
+        return self._change(name, lambda uuid: self._power_plan(self._details(uuid), verb))
 
-        def plan(uuid: str) -> Plan:
-            return self._power_plan(self._hypervisor.power_facts(uuid), verb)
-
-        return self._change(name, plan)
-
-    def _power_plan(self, facts: PowerFacts, verb: str) -> Plan:
+    def _power_plan(self, host: DomainDetails, verb: str) -> Plan:
         if verb == "start":
             # As the power button of a physical machine does, it uses up what is set for once.
-            return boot_override.start(facts, self._config)
-        ends = verb in power_plans.ENDS_INSTALLER and facts.definition.installs
-        if ends and self._is_installing(facts.definition.uuid):
-            raise power_plans.would_end_installer(verb, facts)
-        return power_plans.power(verb, facts, self._config)
+            return boot_override.start(self._hypervisor.start_facts(host), self._config)
+        ends = verb in power_plans.ENDS_INSTALLER and host.definition.installs
+        if ends and self._is_installing(host.definition.uuid):
+            raise power_plans.would_end_installer(verb, host)
+        return power_plans.power(verb, host, self._config)
 
     def reset(self, name: str, id_: str, kind: str) -> Change:
         """The change that Redfish's ComputerSystem.Reset of a kind is.
@@ -152,18 +148,18 @@ class Hosts:
         """
 
         def plan(uuid: str) -> Plan:
-            facts = self._hypervisor.power_facts(uuid)
+            host = self._details(uuid)
             if kind in RESETS_AS_VERBS:
-                return self._power_plan(facts, RESETS_AS_VERBS[kind])
+                return self._power_plan(host, RESETS_AS_VERBS[kind])
             if kind == "PushPowerButton":
-                return self._power_plan(facts, "start" if facts.state == "shut off" else "shutdown")
+                return self._power_plan(host, "start" if host.state == "shut off" else "shutdown")
             if kind == "Nmi":
-                return power_plans.nmi(facts, self._config)
-            install = self._install_that_runs(uuid) if facts.definition.installs else None
+                return power_plans.nmi(host, self._config)
+            install = self._install_that_runs(uuid) if host.definition.installs else None
             # Of a boot for once, which is followed like an install, nothing is left undone.
             if install is not None and not install["override"]:
-                raise power_plans.would_end_installer(kind, facts)
-            return boot_override.restart(facts, self._config)
+                raise power_plans.would_end_installer(kind, host)
+            return boot_override.restart(self._hypervisor.start_facts(host), self._config)
 
         return self._change(name, plan, id_=id_)
 
@@ -196,11 +192,9 @@ class Hosts:
 
     def install(self, name: str, request: InstallRequest) -> Change:
         """The change that installs a host again."""
-
-        def plan(uuid: str) -> Plan:
-            return install_again(request, self._hypervisor.power_facts(uuid), self._config)
-
-        return self._change(name, plan)
+        return self._change(
+            name, lambda uuid: install_again(request, self._start_facts(uuid), self._config)
+        )
 
     def insert_media(self, name: str, url: str, id_: str | None = None) -> Change:
         """The change that fetches an image and puts it into a host's drive.
@@ -252,7 +246,7 @@ class Hosts:
         def plan(uuid: str) -> Plan:
             found = self._snapshot(uuid, name, snapshot)
             self._see_no_install(name, uuid)
-            facts = self._hypervisor.power_facts(uuid)
+            facts = self._start_facts(uuid)
             pool = self._hypervisor.pool_without_volumes()
             return snapshot_plans.revert(found, facts, pool, self._config)
 
@@ -293,6 +287,9 @@ class Hosts:
         if details is None:
             raise no_host(uuid)
         return details
+
+    def _start_facts(self, uuid: str) -> StartFacts:
+        return self._hypervisor.start_facts(self._details(uuid))
 
     def _snapshot(self, uuid: str, name: str, snapshot: str) -> libvirt_xml.Snapshot:
         for found in self._hypervisor.snapshots(uuid):

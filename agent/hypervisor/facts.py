@@ -61,19 +61,15 @@ class HostFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class PowerFacts:
-    """What a start, or another power change, has to know.
+class StartFacts:
+    """What the start of a domain has to know.
 
-    definition, kept, saved: as of DomainDetails. networks: all of them, by name. stale_ports: ports
-    on any bridge of domains that run no more.
+    networks: all of them, by name. stale_ports: ports on any bridge of domains that run no more.
     """
 
-    state: str
-    definition: libvirt_xml.Domain
-    kept: libvirt_xml.Domain
+    host: DomainDetails
     networks: Mapping[str, libvirt_xml.Network]
     stale_ports: Sequence[str]
-    saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from agent.hypervisor.facts import (
     InstallLook,
     NewHostFacts,
     PoolFacts,
-    PowerFacts,
+    StartFacts,
 )
 from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.networks import NetworkReads
@@ -145,19 +145,9 @@ class Hypervisor:
         )
         return HostFigures([*read.domain_states(states.text).values()], read.usages(usages.text))
 
-    def power_facts(self, uuid: str) -> PowerFacts:
-        """What a power change has to know of a domain; raises NotFound when it is gone."""
-        details = self.domain(uuid)
-        if details is None:
-            raise no_host(uuid)
-        return PowerFacts(
-            state=details.state,
-            definition=details.definition,
-            kept=details.kept,
-            networks=self.networks.definitions(),
-            stale_ports=self.networks.stale_ports(),
-            saved=details.saved,
-        )
+    def start_facts(self, host: DomainDetails) -> StartFacts:
+        """What the start of a domain has to know, besides what was read of it."""
+        return StartFacts(host, self.networks.definitions(), self.networks.stale_ports())
 
     def snapshots(self, uuid: str) -> list[libvirt_xml.Snapshot]:
         """The snapshots of a domain, oldest first; raises NotFound when it is gone."""

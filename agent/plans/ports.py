@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.config import Config
-from agent.hypervisor.facts import PowerFacts
+from agent.hypervisor.facts import StartFacts
 from agent.plans.plan import Step
 from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
 from agent.tools.parsers import libvirt_xml
@@ -45,15 +45,17 @@ def of_domain(
     ]
 
 
-def around_start(starts: Sequence[Step], facts: PowerFacts, config: Config) -> tuple[Step, ...]:
+def around_start(
+    starts: Sequence[Step], definition: libvirt_xml.Domain, facts: StartFacts, config: Config
+) -> tuple[Step, ...]:
     """Steps that start a domain, between those that see to it that its ports have their VLANs.
 
-    facts: with the definition that is started.
+    definition: the form in which it is started.
     """
     return (
-        *_without_stale(facts.definition, facts.stale_ports, config),
+        *_without_stale(definition, facts.stale_ports, config),
         *starts,
-        *proof(of_domain(facts.definition, facts.networks), config),
+        *proof(of_domain(definition, facts.networks), config),
     )
 
 

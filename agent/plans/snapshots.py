@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from agent.config import Config
 from agent.errors import AlreadyExists, WrongState
-from agent.hypervisor.facts import PoolFacts, PowerFacts
+from agent.hypervisor.facts import PoolFacts, StartFacts
 from agent.plans import ports
 from agent.plans.disks import is_media_of, pool_volume, why_not_own
 from agent.plans.plan import Plan, Step
@@ -42,7 +42,7 @@ def create(
 
 
 def revert(
-    snapshot: libvirt_xml.Snapshot, facts: PowerFacts, pool: PoolFacts, config: Config
+    snapshot: libvirt_xml.Snapshot, facts: StartFacts, pool: PoolFacts, config: Config
 ) -> Plan:
     """Plan to put a host back to a snapshot.
 
@@ -50,22 +50,23 @@ def revert(
     find that of the host which runs to be like it. Raises WrongState for a snapshot that is not
     in the host's own disks, and with media in the drive, which would be left behind.
     """
-    domain, uuid = facts.definition.name, facts.definition.uuid
+    host = facts.host.definition
+    domain, uuid = host.name, host.uuid
     _see_own(snapshot, domain)
-    if facts.saved:
+    if facts.host.saved:
         # libvirt would want --force, and have the memory go with another disk.
         raise WrongState(
             f"host {domain!r} has a saved state; start it, or forget that with:"
             f" virsh managedsave-remove {uuid}"
         )
-    _see_disks(facts.definition, pool)
+    _see_disks(host, pool)
     virsh = Virsh(config.libvirt_uri)
     stop = virsh.destroy(uuid)
     does = f"put domain {domain} back to snapshot {snapshot.name}"
     steps: tuple[Step, ...] = (Step(does, virsh.snapshot_revert(uuid, snapshot.name)),)
     if snapshot.state != "shut off":
         start = replace(steps[0], undo=(stop,))
-        steps = ports.around_start([start], replace(facts, definition=snapshot.domain), config)
+        steps = ports.around_start([start], snapshot.domain, facts, config)
     return Plan(
         f"revert host {domain} to snapshot {snapshot.name}",
         (Step(f"stop domain {domain}", stop), *steps),

@@ -24,7 +24,7 @@ from agent.http.contract.hosts import (
     media_request,
 )
 from agent.http.contract.networks import network_request
-from agent.hypervisor.facts import DomainDetails, NewHostFacts, PoolFacts, PowerFacts
+from agent.hypervisor.facts import DomainDetails, NewHostFacts, PoolFacts, StartFacts
 from agent.plans import hosts as host_plans
 from agent.plans import media as media_plans
 from agent.plans import networks as network_plans
@@ -98,7 +98,7 @@ def _delete_network(request: dict[str, Any], facts: dict[str, Any]) -> tuple[lis
 
 def _install_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
     wanted = install_request(request["body"])
-    return [], install_again(wanted, _power_facts(facts), _config(facts))
+    return [], install_again(wanted, _start_facts(facts), _config(facts))
 
 
 def _insert_media(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
@@ -117,7 +117,7 @@ def _create_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[li
 
 def _revert_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
     found = _snapshot(request, facts)
-    return [], snapshot_plans.revert(found, _power_facts(facts), POOL, CONFIG)
+    return [], snapshot_plans.revert(found, _start_facts(facts), POOL, CONFIG)
 
 
 def _delete_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
@@ -162,19 +162,12 @@ def _details(facts: dict[str, Any]) -> DomainDetails:
     """A host, whose running definition is the one that is kept unless `running` is another."""
     kept = _domain(facts["host"])
     running = _domain(facts["running"]) if "running" in facts else kept
-    return DomainDetails("running", False, running, kept, {}, POOL)
+    state, saved = facts.get("state", "running"), facts.get("saved", False)
+    return DomainDetails(state, False, running, kept, {}, POOL, saved)
 
 
-def _power_facts(facts: dict[str, Any]) -> PowerFacts:
-    """What is read of a host before it is started, in a state that may be of no account."""
-    return PowerFacts(
-        state=facts.get("state", "running"),
-        definition=_domain(facts["host"]),
-        kept=_domain(facts["host"]),
-        networks=_by_name(facts),
-        stale_ports=facts.get("stale_ports", ()),
-        saved=facts.get("saved", False),
-    )
+def _start_facts(facts: dict[str, Any]) -> StartFacts:
+    return StartFacts(_details(facts), _by_name(facts), facts.get("stale_ports", ()))
 
 
 def _network(row: dict[str, Any]) -> Network:

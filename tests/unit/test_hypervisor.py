@@ -7,7 +7,7 @@ import pytest
 from pytest_subprocess import FakeProcess
 
 from agent.errors import CommandFailed, NotFound, OutOfReach, PoolOff
-from agent.hypervisor.facts import NewHostFacts, PoolFacts, PowerFacts
+from agent.hypervisor.facts import NewHostFacts, PoolFacts, StartFacts
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.tools.parsers import libvirt_xml
 from agent.tools.run import Runner
@@ -247,19 +247,15 @@ def test_snapshots_of_a_domain_that_goes(fp: FakeProcess, hypervisor: Hypervisor
     assert hypervisor.snapshots(uuid(1)) == []
 
 
-def test_what_a_power_change_has_to_know(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+def test_what_a_start_has_to_know(fp: FakeProcess, hypervisor: Hypervisor) -> None:
     expect(fp, *details(1, "running"))
+    host = hypervisor.domain(uuid(1))
+    assert host is not None
     expect(fp, NET_UUIDS)
     expect(fp, *NETWORKS)
     fp.register(list(INTERFACES), stdout=recorded("ovs-vsctl-3.1.0.interfaces.out"))
     expect(fp, RUNNING)
-    assert hypervisor.power_facts(uuid(1)) == PowerFacts(
-        state="running",
-        definition=libvirt_xml.domain(virsh("dumpxml-running")),
-        kept=libvirt_xml.domain(virsh("dumpxml-inactive-running")),
-        networks=network_definitions(),
-        stale_ports=[],
-    )
+    assert hypervisor.start_facts(host) == StartFacts(host, network_definitions(), [])
 
 
 def test_a_virsh_that_was_killed_is_a_failure(fp: FakeProcess, hypervisor: Hypervisor) -> None:
