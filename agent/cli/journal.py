@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,10 +47,9 @@ def with_action(words: Sequence[str]) -> list[str]:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 100_000:
-        raise ValueError
-    return number
+    if not re.fullmatch("[1-9][0-9]{0,4}|100000", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100000")
+    return int(text)
 
 
 def open_journal(args: argparse.Namespace) -> Journal:

@@ -118,6 +118,8 @@ class _Stopper:
     def on_signal(self, number: int, frame: object) -> None:
         """Start to stop; once stopped, leave the server's loop, which runs in this thread."""
         if self._done:
+            # Once: who is impatient must not cut short what comes after the loop.
+            self._done = False
             raise SystemExit
         if self._thread is None:
             self._thread = threading.Thread(target=self._stop, daemon=True)

@@ -86,6 +86,16 @@ def test_the_list(state: list[str]) -> None:
     assert [row["id"] for row in rows] == [ID, "other"]
 
 
+@pytest.mark.parametrize("limit", ["0", "100001", "-1", "a", "1.5"])
+def test_a_limit_that_is_refused(
+    state: list[str], capsys: pytest.CaptureFixture[str], limit: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["journal", "list", *state, f"--limit={limit}"])
+    said = f"error: argument --limit: '{limit}' is not a number from 1 to 100000\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
 @pytest.mark.parametrize("operation", [ID, "1"])
 def test_one_operation(state: list[str], notes: Path, operation: str) -> None:
     where = str(notes)
@@ -247,6 +257,13 @@ def test_no_replay_of_what_the_agent_goes_on_with(tmp_path: Path, status: str) -
         " replayed now\n",
     )
     assert not notes.exists()
+
+
+def test_no_replay_of_what_ran_no_command(
+    state: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", "other", *state]) == 1
+    assert capsys.readouterr().err == "agent: operation other has no commands\n"
 
 
 @pytest.mark.parametrize("words", [("journal", "show", "9"), ("replay", "no")])
