@@ -167,7 +167,10 @@ def delete(
 
 
 def _networks(request: HostRequest, facts: NewHostFacts) -> list[libvirt_xml.Network]:
-    """The networks asked for, in order; raises InvalidRequest for all that cannot be used."""
+    """The networks asked for, in order.
+
+    Raises InvalidRequest, which names all that the hypervisor has not: them, or the memory.
+    """
     errors = []
     if request.memory > facts.memory_mib:
         errors.append(FieldError("memory", f"the hypervisor has {facts.memory_mib} MB"))

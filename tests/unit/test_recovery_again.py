@@ -97,6 +97,21 @@ def record(world: World) -> tuple[object, object]:
     return found["status"], found["error"]
 
 
+def test_what_is_tried_again_is_not_settled_by_another_start_beside_that(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the installs cannot be read, and everything is begun anew."""
+    write(world.journal, CREATE, [GOOD, BEGAN])
+    works = fails_until(world, "undo one")
+    world.recovery.start()
+    caplog.clear()
+    world.recovery.start()
+    assert "holds host" not in caplog.text
+    assert world.recovery.unsettled() == ["one"]
+    works.set()
+    wait_until_settled(world)
+
+
 @pytest.mark.parametrize("stuck", TWO)
 def test_what_cannot_be_taken_back_yet(world: World, stuck: str) -> None:
     write(world.journal, CREATE, [GOOD, BEGAN])
