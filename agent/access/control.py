@@ -42,11 +42,10 @@ class AccessControl:
         self.sessions = Sessions(self.tokens, config.session_seconds, config.sessions)
         self._open_health = config.open_health
         self._unix = config.socket_path() is not None
-        names = {*config.server_names, "localhost"}
-        if not self._unix:
-            names.add(config.address()[0])
-        self._any_address = not self._unix and _is_unspecified(config.address()[0])
-        self._names = {_canonical(name) for name in names}
+        host = "localhost" if self._unix else config.address()[0]
+        self._names = {_canonical(name) for name in (*config.server_names, "localhost", host)}
+        address = _address(host)
+        self._any_address = address is not None and address.is_unspecified
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Called by Falcon before routing, so that strangers do not learn which paths there are.
@@ -259,8 +258,3 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(name)
     except ValueError:
         return None
-
-
-def _is_unspecified(host: str) -> bool:
-    address = _address(host)
-    return address is not None and address.is_unspecified

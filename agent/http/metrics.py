@@ -127,7 +127,11 @@ class Metrics(Collector):
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """The text that a scraper reads, and its content type. accept: the request's header."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except TypeError:
+            # It asks for a version that is no number, which the library compares with some.
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
     def describe(self) -> Iterable[Metric]:
@@ -137,7 +141,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Called by the registry at each scrape."""
         hosts = _or_none(self._hosts)
-        yield _gauge(
+        yield GaugeMetricFamily(
             "staging_agent_libvirt_up", "Whether libvirt told the hosts.", int(hosts is not None)
         )
         if hosts is not None:
@@ -147,24 +151,24 @@ class Metrics(Collector):
                 gauge.add_metric((state,), states[state])
             yield gauge
             yield from _usages(hosts.usages)
-        yield _gauge(
+        yield GaugeMetricFamily(
             "staging_agent_operations_running",
             "Changes that are being planned or carried out.",
             self._operations_running(),
         )
-        yield _gauge(
+        yield GaugeMetricFamily(
             "staging_agent_operations_unsettled",
             "Operations that could neither be ended nor taken back yet.",
             self._unsettled(),
         )
         installs = _or_none(self._installs)
-        yield _gauge(
+        yield GaugeMetricFamily(
             "staging_agent_journal_up",
             "Whether the journal could be read.",
             int(installs is not None),
         )
         if installs is not None:
-            yield _gauge(
+            yield GaugeMetricFamily(
                 "staging_agent_installs_running", "Installs that have not ended.", installs
             )
 
@@ -197,10 +201,6 @@ def _usages(usages: Mapping[str, Usage]) -> Iterator[Metric]:
             for part, count in counted(usage).items():
                 counter.add_metric((host, part), count)
         yield counter
-
-
-def _gauge(name: str, does: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, does, value=value)
 
 
 def _or_none(read: Callable[[], T]) -> T | None:

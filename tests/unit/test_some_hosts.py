@@ -6,11 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
 from agent.compute.overview import Overview
-from agent.config import Config
 from agent.operations.operation import DONE
 
 from .changes import BODY, HOST, expect_facts
@@ -41,20 +39,15 @@ ONLY = "the token team is for some hosts only, and"
 
 
 @pytest.fixture
-def closed(fp: FakeProcess, tmp_path: Path) -> Agent:
-    return Agent(fp, config=Config(tokens_file=str(tmp_path / "tokens")))
-
-
-@pytest.fixture
-def team(tmp_path: Path) -> dict[str, str]:
+def team(tokens_file: Path) -> dict[str, str]:
     """The header of a client whose token is for some hosts only."""
     patterns = ["fixture.*", "web[0-9]"]
-    return bearer(tokens.add(tmp_path / "tokens", "team", read_only=False, hosts=patterns))
+    return bearer(tokens.add(tokens_file, "team", read_only=False, hosts=patterns))
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> dict[str, str]:
-    return bearer(tokens.add(tmp_path / "tokens", "ci", read_only=False))
+def full(tokens_file: Path) -> dict[str, str]:
+    return bearer(tokens.add(tokens_file, "ci", read_only=False))
 
 
 def test_the_list(closed: Agent, team: dict[str, str], full: dict[str, str]) -> None:
@@ -148,9 +141,9 @@ def test_the_list_of_networks(closed: Agent, team: dict[str, str]) -> None:
     ],
 )
 def test_a_network_shows_its_own_ports(
-    closed: Agent, tmp_path: Path, patterns: list[str], path: str, hosts: list[str]
+    closed: Agent, tokens_file: Path, patterns: list[str], path: str, hosts: list[str]
 ) -> None:
-    headers = bearer(tokens.add(tmp_path / "tokens", "t", read_only=True, hosts=patterns))
+    headers = bearer(tokens.add(tokens_file, "t", read_only=True, hosts=patterns))
     closed.reads(*NET_ROWS)
     expect_networks(closed)
     closed.reads(Read(f"net-port-list {uuid(12)}", virsh("net-port-list-one")))
@@ -279,8 +272,8 @@ def test_its_own_system(closed: Agent, team: dict[str, str]) -> None:
     assert (answer.status_code, answer.json["Name"]) == (200, HOST)
 
 
-def test_it_may_be_read_only_as_well(closed: Agent, tmp_path: Path) -> None:
-    headers = bearer(tokens.add(tmp_path / "tokens", "team", read_only=True, hosts=["fixture.*"]))
+def test_it_may_be_read_only_as_well(closed: Agent, tokens_file: Path) -> None:
+    headers = bearer(tokens.add(tokens_file, "team", read_only=True, hosts=["fixture.*"]))
     detail = "the token team is read-only; it may GET and change nothing"
     for name in (HOST, "other"):
         see_problem(closed("DELETE", f"/hosts/{name}", headers=headers), 403, detail)

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from agent.config import Config
-from agent.errors import FieldError, InvalidRequest
+from agent.errors import FieldError
 from agent.http.contract import values as v
 from agent.http.contract.install_texts import (
     CMDLINE,
@@ -17,7 +17,7 @@ from agent.http.contract.install_texts import (
 )
 from agent.http.contract.methods import body, change, in_path, link, many, one, read
 from agent.http.contract.names import HOST_NAME, name_errors
-from agent.http.contract.validator import plain, refused, schema_errors, unique
+from agent.http.contract.validator import check, plain, refuse, refused, schema_errors
 from agent.plans.cards import Card
 from agent.plans.hosts import HostRequest
 from agent.plans.installs import InstallRequest
@@ -155,6 +155,7 @@ _ROW = {
     "name": v.text("the libvirt domain's name"),
     "state": v.enum(STATES, "as virsh prints it"),
 }
+_SIZE = {"memory": v.integer("MB (of 2^20 bytes)"), "vcpus": v.integer()}
 _DISK = {
     "target": v.text("sda and so on"),
     "size": v.number("GB (of 2^30 bytes)", null=True),
@@ -180,8 +181,7 @@ MEDIA_REQUEST = v.record({"image": v.text("an http or https URL", maxLength=2048
 # A host among all of them.
 SUMMARY: v.Json = {
     **_ROW,
-    "memory": v.integer("MB (of 2^20 bytes)"),
-    "vcpus": v.integer(),
+    **_SIZE,
     "interfaces": v.array(v.record(_INTERFACE)),
     "install": v.or_null(v.ref("Install")),
 }
@@ -193,8 +193,7 @@ SCHEMAS: v.Json = {
     "Host": v.record(
         {
             **_ROW,
-            "memory": v.integer("MB (of 2^20 bytes)"),
-            "vcpus": v.integer(),
+            **_SIZE,
             "autostart": v.boolean("whether it starts with the hypervisor"),
             "disks": v.array(v.record(_DISK)),
             "interfaces": v.array(v.record(_INTERFACE)),
@@ -247,8 +246,7 @@ def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostReque
             errors.append(FieldError("disks", f"{total} GB together are more than {most}"))
     if not errors:
         errors += _same_macs(given["networks"])
-    if errors:
-        raise InvalidRequest(unique(errors))
+    refuse(errors)
     wanted = plain(given)
     install = _install_request({name: wanted.pop(name) for name in _OF_INSTALL if name in wanted})
     return HostRequest(
@@ -306,32 +304,22 @@ _NOT_BOTH = "does not go with a location: one or the other is booted"
 
 def install_request(given: Any, config: Config = _DEFAULTS) -> InstallRequest:
     """Read the body that installs a host again; raises InvalidRequest that names every field."""
-    errors: list[FieldError] = []
-    if isinstance(given, dict) and "location" in given:
-        errors += text_errors(given)
-    errors += schema_errors(install_schema(config), given)
-    if errors:
-        raise InvalidRequest(unique(errors))
+    # Without a location no other text may be there at all.
+    texts = text_errors(given) if isinstance(given, dict) and "location" in given else ()
+    check(install_schema(config), given, texts)
     return _install_request(plain(given))
 
 
 def boot_request(given: Any) -> tuple[str, ...]:
     """Read the body that sets a boot order; raises InvalidRequest."""
-    _see(BOOT_REQUEST, given)
+    check(BOOT_REQUEST, given)
     return tuple(given["boot"])
 
 
 def media_request(given: Any) -> str:
     """Read the body that puts media in: the URL of the image. Raises InvalidRequest."""
-    _see(MEDIA_REQUEST, given)
+    check(MEDIA_REQUEST, given, text_errors(given) if isinstance(given, dict) else ())
     return str(with_plain_scheme(given["image"]))
-
-
-def _see(schema: v.Json, given: Any) -> None:
-    errors = [*(text_errors(given) if isinstance(given, dict) else ())]
-    errors += schema_errors(schema, given)
-    if errors:
-        raise InvalidRequest(unique(errors))
 
 
 HOST_IN_PATH = in_path("name", "the host's name", example="ns.example.com")

@@ -13,10 +13,11 @@ TEXT_OF_SCRIPT: Json = {SCRIPT: {"schema": text()}}
 TAGS = ("hosts", "snapshots", "networks", "operations", "agent")
 
 # The statuses of errors: of every operation, of one that runs commands, and of a change.
-_ALWAYS = (401, 403, 413, 421, 500)
-_COMMANDS = (*_ALWAYS, 503, 504)
+_ALWAYS = (401, 403, 413, 421, 500, 503)
+_COMMANDS = (*_ALWAYS, 504)
 _CHANGE = (*_COMMANDS, 400, 409, 507)
-_READ = {"operations": (*_ALWAYS, 503), "agent": _ALWAYS}
+# The tags of reads that run none.
+_WITHOUT_COMMANDS = ("operations", "agent")
 
 
 class Method(NamedTuple):
@@ -92,7 +93,7 @@ def read(
     has.
     """
     places = {each["in"] for each in asked}
-    statuses = [*_READ.get(_tag(route), _COMMANDS), *errors]
+    statuses = [*(_ALWAYS if _tag(route) in _WITHOUT_COMMANDS else _COMMANDS), *errors]
     statuses += [status for where, status in (("path", 404), ("query", 400)) if where in places]
     answers = {"200": answer("Success.", content), **_errors(statuses)}
     return _method(

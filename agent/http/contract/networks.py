@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from agent.errors import FieldError, InvalidRequest
+from agent.errors import FieldError
 from agent.http.contract.methods import Method, body, change, in_path, link, many, one, read
 from agent.http.contract.names import NETWORK_NAME, NETWORK_WORDS, name_errors
-from agent.http.contract.validator import plain, schema_errors, unique
+from agent.http.contract.validator import plain, refuse, schema_errors
 from agent.http.contract.values import (
     Json,
     array,
@@ -42,15 +42,15 @@ _ROW = {
 }
 _PORT = {"host": text(), "mac": text(), "port": text(null=True)}
 
-# A network among all of them.
-SUMMARY: Json = {
-    "id": uuid("the libvirt UUID"),
-    "name": _ROW["name"],
-    "state": _ROW["state"],
+_ID = {"id": uuid("the libvirt UUID")}
+_LEADS_TO = {
     "bridge": text(null=True),
     "vlan": integer("the VLAN whose frames come without a tag", null=True),
     "trunk": or_null(array(integer()), "the VLANs that come tagged; null for access ports"),
 }
+
+# A network among all of them.
+SUMMARY: Json = {**_ID, "name": _ROW["name"], "state": _ROW["state"], **_LEADS_TO}
 
 SCHEMAS: Json = {
     "NetworkRequest": NETWORK,
@@ -58,10 +58,8 @@ SCHEMAS: Json = {
     "Network": record(
         {
             **_ROW,
-            "id": uuid("the libvirt UUID"),
-            "bridge": text(null=True),
-            "vlan": integer("the VLAN whose frames come without a tag", null=True),
-            "trunk": or_null(array(integer()), "the VLANs that come tagged; null for access ports"),
+            **_ID,
+            **_LEADS_TO,
             "ports": array(record(_PORT), "the cards that are attached to it now"),
         }
     ),
@@ -76,8 +74,7 @@ def network_request(name: str, given: Any) -> NetworkRequest:
         errors.append(FieldError("vlan", "is required, or trunk, or both"))
     if not errors and given.get("vlan") in given.get("trunk", ()):
         errors.append(FieldError("trunk", f"VLAN {given['vlan']} comes without a tag by vlan"))
-    if errors:
-        raise InvalidRequest(unique(errors))
+    refuse(errors)
     return NetworkRequest(**{"name": name, "vlan": None, **plain(given)})
 
 

@@ -40,8 +40,8 @@ _ERRORS = {
     413: "The body is larger than the agent accepts, 65536 bytes unless it is set otherwise.",
     421: "The Host header is not a name of this agent.",
     500: "A command failed, or an unexpected error occurred; the agent's log has more.",
-    503: "libvirt, Open vSwitch or the journal is out of reach, too many requests are in"
-    " progress, or the agent is stopping.",
+    503: "libvirt, Open vSwitch or the journal is out of reach, the agent cannot read its tokens,"
+    " too many requests are in progress, or the agent is stopping.",
     504: "A command exceeded its time limit.",
     507: "There is no disk space or memory left on the hypervisor.",
 }

@@ -2,7 +2,8 @@
 
 from agent.http.contract import hosts, networks
 from agent.http.contract.methods import JSON, answer, in_path, one, read
-from agent.http.contract.values import Json, array, boolean, enum, integer, record, text
+from agent.http.contract.values import Json, array, boolean, enum, integer, record, ref, text
+from agent.http.problems import MEDIA_TYPE
 
 _STATUS = enum(["ok", "failing"])
 _PART: Json = {
@@ -23,17 +24,18 @@ _PART: Json = {
 }
 _PARTS = dict.fromkeys(("libvirt", "pool", "openvswitch", "journal"), _PART)
 
-_PATHS = (
-    "overview",
-    "hosts",
-    "networks",
-    "operations",
-    "health",
-    "metrics",
-    "openapi",
-    "docs",
-    "redfish",
-)
+# Where a program finds what.
+ENTRIES = {
+    "overview": "/overview",
+    "hosts": "/hosts",
+    "networks": "/networks",
+    "operations": "/operations",
+    "health": "/health",
+    "metrics": "/metrics",
+    "openapi": "/openapi.json",
+    "docs": "/docs",
+    "redfish": "/redfish/v1/",
+}
 SCHEMAS: Json = {
     "Health": record({"status": _STATUS, **_PARTS}),
     "EntryPoints": record(
@@ -41,7 +43,7 @@ SCHEMAS: Json = {
             "hypervisor": text("the name of the machine that the agent is on"),
             "read_only": boolean("whether the client's token may change nothing"),
             "some_hosts": boolean("whether it is for some hosts only, and may change no network"),
-            **{name: text("a path") for name in _PATHS},
+            **{name: text("a path") for name in ENTRIES},
         }
     ),
     "Overview": record(
@@ -61,7 +63,11 @@ _HEALTH = read(
     "Check whether libvirt, the pool, Open vSwitch and the journal respond.",
     one("Health"),
 )
-_HEALTH.operation["responses"]["503"] = answer("One of them does not respond.", one("Health"))
+_HEALTH.operation["responses"]["503"] = answer(
+    "One of them does not respond; or, as a problem, the agent cannot read its tokens.",
+    {**one("Health"), MEDIA_TYPE: {"schema": ref("Problem")}},
+    "Retry-After",
+)
 _PAGE = {"text/html": {"schema": text()}}
 _FILE = read(
     "GET /page/{file}",
@@ -88,7 +94,7 @@ METHODS = [
         "getOverview",
         "Show every host and network as the page for people does.",
         one("Overview"),
-        errors=(503, 504),
+        errors=(504,),
     ),
     _HEALTH,
     read(

@@ -1,9 +1,10 @@
 """Snapshots of hosts: what answers about them hold, and their methods."""
 
-from agent.errors import FieldError, InvalidRequest
+from agent.errors import FieldError
 from agent.http.contract.hosts import HOST_IN_PATH
 from agent.http.contract.methods import change, in_path, many, one, read
 from agent.http.contract.names import NETWORK_NAME, NETWORK_WORDS, name_errors
+from agent.http.contract.validator import refuse
 from agent.http.contract.values import Json, enum, record, text, time
 from agent.tools.parsers.virsh import STATES
 
@@ -59,5 +60,4 @@ METHODS = [
 def see_name(name: str) -> None:
     """Raise InvalidRequest unless a snapshot may have that name."""
     errors = name_errors(name, NETWORK_NAME, NETWORK_WORDS)
-    if named := [FieldError("snapshot", error.detail) for error in errors]:
-        raise InvalidRequest(named)
+    refuse([FieldError("snapshot", error.detail) for error in errors])
