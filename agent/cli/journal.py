@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from agent.cli.command import Commands, add_command, add_group, settings
 from agent.errors import ConfigError, NotFound
 from agent.operations.journal import Journal
-from agent.operations.operation import RUNNING, STATUSES, UNSETTLED
+from agent.operations.operation import STATUSES, UNFINISHED
 from agent.plans.script import operation_script
 
 _FOLLOW_SECONDS = 1.0
@@ -46,10 +47,9 @@ def with_action(words: Sequence[str]) -> list[str]:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 100_000:
-        raise ValueError
-    return number
+    if not re.fullmatch("[1-9][0-9]{0,4}|100000", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100000")
+    return int(text)
 
 
 def open_journal(args: argparse.Namespace) -> Journal:
@@ -89,9 +89,9 @@ def _list(args: argparse.Namespace) -> int:
         if not rows and not args.json:
             print("no operations")
         return 0
+    newest = rows[-1]["number"] if rows else 0
     # No row that has ended changes again, so those that have not are all there is to watch.
-    newest = max((row["number"] for row in journal.find(limit=1)), default=0)
-    watched = {row["id"]: row["status"] for row in rows if row["status"] in (RUNNING, UNSETTLED)}
+    watched = {row["id"]: row["status"] for row in rows if row["status"] in UNFINISHED}
     try:
         while True:
             time.sleep(_FOLLOW_SECONDS)
@@ -105,7 +105,7 @@ def _list(args: argparse.Namespace) -> int:
                 if found is not None and found["status"] != status:
                     _print(found, args.json)
                     watched[operation] = found["status"]
-                if found is None or found["status"] not in (RUNNING, UNSETTLED):
+                if found is None or found["status"] not in UNFINISHED:
                     del watched[operation]
     except KeyboardInterrupt:
         return 0

@@ -6,8 +6,8 @@ import os
 from agent.cli.command import Commands, add_command
 from agent.cli.journal import find, open_journal
 from agent.cli.terminal import TerminalRunner
-from agent.errors import AgentError, FieldError, InUse, InvalidRequest
-from agent.operations.operation import RUNNING, UNSETTLED
+from agent.errors import AgentError, FieldError, InUse, InvalidRequest, NotFound
+from agent.operations.operation import UNFINISHED
 from agent.plans.plan import Plan, Step
 from agent.plans.script import operation_script
 from agent.tools.command import Command
@@ -35,9 +35,11 @@ def _replay(args: argparse.Namespace) -> int:
     found = find(open_journal(args), args.operation)
     first: int = args.first
     plan = Plan.from_json(found["plan"])
+    if not plan.steps:
+        raise NotFound(f"operation {found['id']} has no commands")
     if not 1 <= first <= len(plan.steps):
         raise InvalidRequest([FieldError("--from", f"the steps are 1 to {len(plan.steps)}")])
-    if found["status"] in (RUNNING, UNSETTLED) and not args.print:
+    if found["status"] in UNFINISHED and not args.print:
         raise InUse(
             f"operation {found['id']} is {found['status']}: the agent settles it, and would take"
             " back what is replayed now"

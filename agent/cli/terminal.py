@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from agent.errors import CommandTimeout, ToolMissing
 from agent.tools.command import Result
@@ -27,8 +27,8 @@ class TerminalRunner:
         """
         import sh  # only where a command is run: `serve` has no use for it
 
-        out, err = _Text(sys.stdout if self._show else None), _Text(sys.stderr)
-        err.shown = sys.stderr if self._show else None
+        out = _Text(sys.stdout if self._show else None)
+        err = _Text(sys.stderr if self._show else None)
         began = time.monotonic()
         options: dict[str, Any] = {
             "_in": stdin or "",
@@ -51,15 +51,18 @@ class TerminalRunner:
 
 
 class _Text:
-    """Keeps what a command prints, and passes it on."""
+    """Keeps what a command prints, and passes it on as it comes.
 
-    def __init__(self, shown: Any) -> None:
-        self.shown = shown
+    to: where it is passed on, None for nowhere.
+    """
+
+    def __init__(self, to: TextIO | None) -> None:
+        self._to = to
         self.text = ""
 
     def write(self, chunk: bytes | str) -> None:
         text = chunk if isinstance(chunk, str) else chunk.decode("utf-8", "replace")
         self.text += text
-        if self.shown is not None:
-            self.shown.write(text)
-            self.shown.flush()
+        if self._to is not None:
+            self._to.write(text)
+            self._to.flush()

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.config import Config
 from agent.errors import JournalFailed, NotFound, WrongState
-from agent.hypervisor.facts import DomainDetails, PowerFacts
+from agent.hypervisor.facts import DomainDetails, StartFacts
 from agent.hypervisor.hypervisor import Hypervisor, no_host
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim
@@ -29,9 +29,9 @@ from agent.plans.hosts import HostRequest
 from agent.plans.installs import InstallRequest, install_again
 from agent.plans.plan import Plan
 from agent.tools.parsers import libvirt_xml
+from agent.tools.parsers.virsh import UUID
 
 _GIB = 1 << 30
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Redfish's kinds of ComputerSystem.Reset: those that are a verb, and all.
 RESETS_AS_VERBS = {
     "On": "start",
@@ -55,13 +55,13 @@ class Hosts:
         config: Config,
         virt_type: Callable[[], str],
         journal: Journal,
-        new_uuid: Callable[[], str] | None = None,
+        new_uuid: Callable[[], str] = lambda: str(uuids.uuid4()),
     ) -> None:
         self._hypervisor = hypervisor
         self._config = config
         self._virt_type = virt_type
         self._journal = journal
-        self._new_uuid = new_uuid or (lambda: str(uuids.uuid4()))
+        self._new_uuid = new_uuid
 
     def list(self) -> list[dict[str, str]]:
         """Every host: id, name, state."""
@@ -80,7 +80,7 @@ class Hosts:
         Raises NotFound, for another spelling of the UUID as well.
         """
         # virsh would take a domain's name, and its number, for it.
-        details = self._details(uuid) if _UUID.fullmatch(uuid) else None
+        details = self._details(uuid) if re.fullmatch(UUID, uuid) else None
         if details is None or details.definition.uuid != uuid:
             raise no_host(uuid)
         return self._show(details), details
@@ -89,7 +89,7 @@ class Hosts:
         networks: dict[str, libvirt_xml.Network] = {}
         if any(card.network and not card.bridge for card in details.definition.interfaces):
             # A domain that is off does not say where its networks lead.
-            networks = {found.name: found for found in self._hypervisor.networks.definitions()}
+            networks = self._hypervisor.networks.definitions()
         return _shown(details, networks, shown_install(self._install_of(details.definition.uuid)))
 
     def usage(self, name: str) -> dict[str, Any]:
@@ -126,20 +126,20 @@ class Hosts:
 
     def start_plan(self, uuid: str) -> Plan:
         """The plan that starts the host of that UUID as usual; raises NotFound, WrongState."""
-        return power_plans.power("start", self._power_facts(uuid), self._config)
+        return power_plans.start(self._start_facts(uuid), self._config)
 
     def power(self, name: str, verb: str) -> Change:
         """The change that a power verb is."""
-        return self._change(name, lambda uuid: self._power_plan(self._power_facts(uuid), verb))
+        return self._change(name, lambda uuid: self._power_plan(self._details(uuid), verb))
 
-    def _power_plan(self, facts: PowerFacts, verb: str) -> Plan:
+    def _power_plan(self, host: DomainDetails, verb: str) -> Plan:
         if verb == "start":
             # As the power button of a physical machine does, it uses up what is set for once.
-            return boot_override.start(facts, self._config)
-        ends = verb in power_plans.ENDS_INSTALLER and facts.definition.installs
-        if ends and self._is_installing(facts.definition.uuid):
-            raise power_plans.would_end_installer(verb, facts)
-        return power_plans.power(verb, facts, self._config)
+            return boot_override.start(self._hypervisor.start_facts(host), self._config)
+        ends = verb in power_plans.ENDS_INSTALLER and host.definition.installs
+        if ends and self._is_installing(host.definition.uuid):
+            raise power_plans.would_end_installer(verb, host)
+        return power_plans.power(verb, host, self._config)
 
     def reset(self, name: str, id_: str, kind: str) -> Change:
         """The change that Redfish's ComputerSystem.Reset of a kind is.
@@ -148,18 +148,18 @@ class Hosts:
         """
 
         def plan(uuid: str) -> Plan:
-            facts = self._power_facts(uuid)
+            host = self._details(uuid)
             if kind in RESETS_AS_VERBS:
-                return self._power_plan(facts, RESETS_AS_VERBS[kind])
+                return self._power_plan(host, RESETS_AS_VERBS[kind])
             if kind == "PushPowerButton":
-                return self._power_plan(facts, "start" if facts.state == "shut off" else "shutdown")
+                return self._power_plan(host, "start" if host.state == "shut off" else "shutdown")
             if kind == "Nmi":
-                return power_plans.nmi(facts, self._config)
-            install = self._install_that_runs(uuid) if facts.definition.installs else None
+                return power_plans.nmi(host, self._config)
+            install = self._install_that_runs(uuid) if host.definition.installs else None
             # Of a boot for once, which is followed like an install, nothing is left undone.
             if install is not None and not install["override"]:
-                raise power_plans.would_end_installer(kind, facts)
-            return boot_override.restart(facts, self._details(uuid).kept, self._config)
+                raise power_plans.would_end_installer(kind, host)
+            return boot_override.restart(self._hypervisor.start_facts(host), self._config)
 
         return self._change(name, plan, id_=id_)
 
@@ -192,9 +192,8 @@ class Hosts:
 
     def install(self, name: str, request: InstallRequest) -> Change:
         """The change that installs a host again."""
-
         return self._change(
-            name, lambda uuid: install_again(request, self._power_facts(uuid), self._config)
+            name, lambda uuid: install_again(request, self._start_facts(uuid), self._config)
         )
 
     def insert_media(self, name: str, url: str, id_: str | None = None) -> Change:
@@ -234,8 +233,10 @@ class Hosts:
 
         def plan(uuid: str) -> Plan:
             self._see_no_install(name, uuid)
-            facts = self._hypervisor.snapshot_facts(uuid)
-            return snapshot_plans.create(snapshot, facts, self._config)
+            host = self._details(uuid).definition
+            names = self._hypervisor.snapshot_names(uuid)
+            pool = self._hypervisor.pool_without_volumes()
+            return snapshot_plans.create(snapshot, names, host, pool, self._config)
 
         return self._change(name, plan, lambda: self.snapshot(name, snapshot))
 
@@ -245,8 +246,9 @@ class Hosts:
         def plan(uuid: str) -> Plan:
             found = self._snapshot(uuid, name, snapshot)
             self._see_no_install(name, uuid)
-            facts = self._hypervisor.snapshot_facts(uuid)
-            return snapshot_plans.revert(found, facts, self._config)
+            facts = self._start_facts(uuid)
+            pool = self._hypervisor.pool_without_volumes()
+            return snapshot_plans.revert(found, facts, pool, self._config)
 
         return self._change(name, plan)
 
@@ -256,8 +258,7 @@ class Hosts:
         def plan(uuid: str) -> Plan:
             found = self._snapshot(uuid, name, snapshot)
             self._see_no_install(name, uuid)
-            facts = self._hypervisor.snapshot_facts(uuid)
-            return snapshot_plans.delete(found, facts, self._config)
+            return snapshot_plans.delete(found, self._details(uuid).definition, self._config)
 
         return self._change(name, plan, lambda: {"host": name, "name": snapshot})
 
@@ -281,17 +282,14 @@ class Hosts:
 
         return Change((Claim("host", name),), begin, answer or (lambda: self.show(name)))
 
-    def _power_facts(self, uuid: str) -> PowerFacts:
-        facts = self._hypervisor.power_facts(uuid)
-        if facts is None:
-            raise no_host(uuid)
-        return facts
-
     def _details(self, uuid: str) -> DomainDetails:
         details = self._hypervisor.domain(uuid)
         if details is None:
             raise no_host(uuid)
         return details
+
+    def _start_facts(self, uuid: str) -> StartFacts:
+        return self._hypervisor.start_facts(self._details(uuid))
 
     def _snapshot(self, uuid: str, name: str, snapshot: str) -> libvirt_xml.Snapshot:
         for found in self._hypervisor.snapshots(uuid):
@@ -329,7 +327,7 @@ class Hosts:
         networks = sorted({card.network for card in request.networks})
         macs = sorted(
             {
-                card.mac or next(iter(derived_macs(request.name, place)))
+                card.mac or next(derived_macs(request.name, place))
                 for place, card in enumerate(request.networks)
             }
         )
@@ -416,7 +414,7 @@ def shown_interface(
         "network": card.network,
         "bridge": card.bridge or (network.bridge if network is not None else None),
         "vlan": None if vlan is None else vlan.untagged,
-        "trunk": None if vlan is None or vlan.tagged is None else list(vlan.tagged),
+        "trunk": None if vlan is None else vlan.tagged,
         "port": card.port,
     }
 

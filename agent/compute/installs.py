@@ -20,7 +20,7 @@ from agent.operations import leftovers, trace
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
 from agent.operations.operation import DONE, FAILED, RUNNING
-from agent.operations.steps import Steps
+from agent.operations.steps import Steps, was_killed
 from agent.plans.plan import Plan
 
 _log = logging.getLogger("agent.install")
@@ -212,18 +212,22 @@ class Installs:
             if record is None:
                 return
             plan = Plan.from_json(record["plan"])
-            forward = [command for command in record["commands"] if not command["undo"]]
+            # By what was run: an earlier plan of this start may have had other steps there.
+            ran = {tuple(each["argv"]): each["ok"] for each in record["commands"]}
+            argvs = [step.command.argv for step in plan.steps]
             # Not what comes before the start, which was for a host that is off; and nothing
             # when somebody else has started it.
-            starts = [each["step"] for each in forward if plan.steps[each["step"]].undo]
-            before = range(min(starts, default=len(plan.steps)))
-            self._run(install, plan, {*before, *(each["step"] for each in forward if each["ok"])})
+            starts = [i for i, step in enumerate(plan.steps) if step.undo and argvs[i] in ran]
+            before = range(min(starts, default=len(argvs)))
+            done = {*before, *(i for i, argv in enumerate(argvs) if ran.get(argv))}
+            self._run(install, plan, done)
 
     def _run(self, install: dict[str, Any], plan: Plan, done: Collection[int] = ()) -> None:
         """Run a start, but for the steps that are done, and end its install by what comes of it.
 
         Raises what says nothing about the host: the agent stops, or a daemon or the journal is
-        away. The next look finds how far it came.
+        away; and the failure of a start that could not be taken back. The next look finds how far
+        it came.
         """
         operation = install["id"]
         try:
@@ -233,7 +237,9 @@ class Installs:
         except AgentError as error:
             if type(error) is OutOfReach:
                 raise
-            self._steps.undo(operation, plan, range(len(plan.steps)), twice=False)
+            began = range(len(plan.steps))
+            if self._steps.undo(operation, plan, began, twice=was_killed(error)):
+                raise
             self._end(install, FAILED, f"it could not be started: {error.detail}")
         else:
             _log.info("install of %s is done", install["host"])

@@ -22,11 +22,11 @@ class Networks:
         self,
         hypervisor: Hypervisor,
         config: Config,
-        new_uuid: Callable[[], str] | None = None,
+        new_uuid: Callable[[], str] = lambda: str(uuids.uuid4()),
     ) -> None:
         self._hypervisor = hypervisor
         self._config = config
-        self._new_uuid = new_uuid or (lambda: str(uuids.uuid4()))
+        self._new_uuid = new_uuid
 
     def list(self) -> list[dict[str, str]]:
         """Every network: name, state, autostart, persistent."""
@@ -43,7 +43,7 @@ class Networks:
             "id": network.uuid,
             "bridge": network.bridge,
             "vlan": network.vlan.untagged,
-            "trunk": None if network.vlan.tagged is None else list(network.vlan.tagged),
+            "trunk": network.vlan.tagged,
             "ports": self._hypervisor.networks.hosts(network.uuid),
         }
 
@@ -75,7 +75,7 @@ class Networks:
         return Change((Claim("network", name),), plan, lambda: told)
 
     def _definition(self, name: str) -> libvirt_xml.Network:
-        for network in self._hypervisor.networks.definitions():
-            if network.name == name:
-                return network
-        raise no_network(name)
+        network = self._hypervisor.networks.definitions().get(name)
+        if network is None:
+            raise no_network(name)
+        return network

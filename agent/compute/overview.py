@@ -23,7 +23,7 @@ class Overview:
         rows = self._hypervisor.domains()
         definitions = self._hypervisor.definitions_now([row.uuid for row in rows])
         reads = self._hypervisor.networks
-        networks = {network.name: network for network in reads.definitions()}
+        networks = reads.definitions()
         states = {row.name: row.state for row in reads.rows()}
         try:
             installs = self._journal.latest_installs()
@@ -52,7 +52,7 @@ class Overview:
                     "state": states.get(network.name, "inactive"),
                     "bridge": network.bridge,
                     "vlan": network.vlan.untagged,
-                    "trunk": None if network.vlan.tagged is None else list(network.vlan.tagged),
+                    "trunk": network.vlan.tagged,
                 }
                 for network in networks.values()
             ],

@@ -58,7 +58,8 @@ class Consoles:
         self._most = config.console_followers
         self._places = threading.BoundedSemaphore(config.console_followers)
         self._closed = threading.Event()
-        self._lock = threading.Lock()
+        # Held by who asks libvirt which hosts there are.
+        self._asks = threading.Lock()
         self._hosts: frozenset[str] = frozenset()
         self._asked = self._known = 0.0
 
@@ -129,19 +130,20 @@ class Consoles:
     def _is_gone(self, uuid: str, since: float) -> bool:
         """Whether a host that was there at that time is gone.
 
-        However many ask, libvirt is asked now and then. While it does not answer, none is.
+        However many ask, libvirt is asked now and then. While it does not answer, none is; and
+        nobody but the one who has asked it waits for that.
         """
-        with self._lock:
-            now = time.monotonic()
-            if now - self._asked > _GONE_SECONDS:
-                self._asked = now
-                try:
-                    self._hosts = frozenset(row.uuid for row in self._hypervisor.domains())
-                except AgentError as error:
-                    _log.warning("followers of consoles: %s", error.detail)
-                else:
-                    self._known = now
-            return self._known > since and uuid not in self._hosts
+        now = time.monotonic()
+        if now - self._asked > _GONE_SECONDS and self._asks.acquire(blocking=False):
+            self._asked = now
+            try:
+                self._hosts = frozenset(row.uuid for row in self._hypervisor.domains())
+                self._known = now
+            except AgentError as error:
+                _log.warning("followers of consoles: %s", error.detail)
+            finally:
+                self._asks.release()
+        return self._known > since and uuid not in self._hosts
 
 
 def read(log: Path, offset: int) -> Piece:

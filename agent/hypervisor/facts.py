@@ -31,7 +31,7 @@ class DomainDetails:
 
     definition: the running one where it runs; kept: the one that its next start is from.
     saved: `virsh managedsave` has kept its memory, which its next start goes on with.
-    capacities: bytes by target. pool: the agent's, without its volumes, None when it is off.
+    capacities: bytes by target. pool: the agent's, without its volumes, None when there is none.
     """
 
     state: str
@@ -61,34 +61,15 @@ class HostFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class PowerFacts:
-    """What a power change has to know.
+class StartFacts:
+    """What the start of a domain has to know.
 
-    definition: of the domain; of one that is off, the kept one. stale_ports: ports on any
-    bridge of domains that run no more. saved: as of DomainDetails.
+    networks: all of them, by name. stale_ports: ports on any bridge of domains that run no more.
     """
 
-    state: str
-    definition: libvirt_xml.Domain
+    host: DomainDetails
     networks: Mapping[str, libvirt_xml.Network]
     stale_ports: Sequence[str]
-    saved: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotFacts:
-    """What a change of a domain's snapshots has to know.
-
-    definition, networks, stale_ports, saved: as of PowerFacts. names: of its snapshots, in
-    virsh's order. pool: the agent's, without its volumes.
-    """
-
-    definition: libvirt_xml.Domain
-    networks: Mapping[str, libvirt_xml.Network]
-    stale_ports: Sequence[str]
-    names: Sequence[str]
-    pool: PoolFacts
-    saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +97,13 @@ class NetworkRow(NamedTuple):
 class NewHostFacts:
     """What a new host's plan has to know.
 
-    domains: the names of all; macs: those of their cards. active_networks: the names of those that
-    run. memory_mib: the hypervisor's own.
+    domains: the names of all; macs: those of their cards. networks: all of them, by name.
+    active_networks: the names of those that run. memory_mib: the hypervisor's own.
     """
 
     domains: frozenset[str]
     macs: frozenset[str]
-    networks: tuple[libvirt_xml.Network, ...]
+    networks: Mapping[str, libvirt_xml.Network]
     active_networks: frozenset[str]
     bridges: frozenset[str]
     memory_mib: int

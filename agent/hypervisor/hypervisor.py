@@ -14,8 +14,7 @@ from agent.hypervisor.facts import (
     InstallLook,
     NewHostFacts,
     PoolFacts,
-    PowerFacts,
-    SnapshotFacts,
+    StartFacts,
 )
 from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.hypervisor.networks import NetworkReads
@@ -146,39 +145,21 @@ class Hypervisor:
         )
         return HostFigures([*read.domain_states(states.text).values()], read.usages(usages.text))
 
-    def power_facts(self, uuid: str) -> PowerFacts | None:
-        """What a power change has to know of a domain, None when it is gone."""
-        details = self.domain(uuid)
-        if details is None:
-            return None
-        networks = {network.name: network for network in self.networks.definitions()}
-        stale = self.networks.stale_ports()
-        return PowerFacts(details.state, details.definition, networks, stale, details.saved)
+    def start_facts(self, host: DomainDetails) -> StartFacts:
+        """What the start of a domain has to know, besides what was read of it."""
+        return StartFacts(host, self.networks.definitions(), self.networks.stale_ports())
 
     def snapshots(self, uuid: str) -> list[libvirt_xml.Snapshot]:
         """The snapshots of a domain, oldest first; raises NotFound when it is gone."""
         words = ("snapshot-dumpxml", uuid, "--snapshotname")
         texts = self._reads.texts_unless(
-            (NO_SNAPSHOT, *NO_DOMAIN), ((*words, name) for name in self._snapshot_names(uuid))
+            (NO_SNAPSHOT, *NO_DOMAIN), ((*words, name) for name in self.snapshot_names(uuid))
         )
         found = [libvirt_xml.snapshot(text) for text in texts if text is not None]
         return sorted(found, key=lambda snapshot: snapshot.created)
 
-    def snapshot_facts(self, uuid: str) -> SnapshotFacts:
-        """What a change of a domain's snapshots has to know; raises NotFound, PoolOff."""
-        facts = self.power_facts(uuid)
-        if facts is None:
-            raise no_host(uuid)
-        return SnapshotFacts(
-            definition=facts.definition,
-            networks=facts.networks,
-            stale_ports=facts.stale_ports,
-            names=self._snapshot_names(uuid),
-            pool=self.pool_without_volumes(),
-            saved=facts.saved,
-        )
-
-    def _snapshot_names(self, uuid: str) -> list[str]:
+    def snapshot_names(self, uuid: str) -> list[str]:
+        """The names of a domain's snapshots, in virsh's order; raises NotFound when it is gone."""
         (reply,) = self._reads.batch(("snapshot-list", uuid, "--name"))
         text = reply.text_unless(*NO_DOMAIN)
         if text is None:

@@ -42,14 +42,15 @@ class NetworkReads:
             for name in everything
         ]
 
-    def definitions(self) -> tuple[libvirt_xml.Network, ...]:
-        """The definition of every network."""
+    def definitions(self) -> dict[str, libvirt_xml.Network]:
+        """The definition of every network, by its name."""
         return self.defined(read.uuids(self._reads.one("net-list", "--all", "--uuid")))
 
-    def defined(self, uuids: Sequence[str]) -> tuple[libvirt_xml.Network, ...]:
-        """The definitions of the networks of these UUIDs; those that are gone are missing."""
+    def defined(self, uuids: Sequence[str]) -> dict[str, libvirt_xml.Network]:
+        """The networks of these UUIDs, by their names; those that are gone are missing."""
         texts = self._reads.texts_unless((NO_NETWORK,), (("net-dumpxml", uuid) for uuid in uuids))
-        return tuple(libvirt_xml.network(text) for text in texts if text is not None)
+        found = (libvirt_xml.network(text) for text in texts if text is not None)
+        return {network.name: network for network in found}
 
     def hosts(self, uuid: str) -> list[dict[str, str | None]]:
         """The hosts that run on a network now: host, mac, and port on the bridge."""

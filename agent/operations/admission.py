@@ -12,7 +12,7 @@ class Admission:
     for their turn; they get it in the order in which they came.
     """
 
-    def __init__(self, making: int = 64, waiting: int = 64) -> None:
+    def __init__(self, making: int, waiting: int) -> None:
         self._making = making
         self._waiting = waiting
         self._changed = threading.Condition()

@@ -39,7 +39,7 @@ class Executor:
     unsettled: called with the id of an operation that could not be taken back, or not be
         written down as such; its names stay held.
     installs: called when an install goes on after an operation.
-    admission: bounds how many run at once; None for no bound of one's own.
+    admission: lets them in, and bounds how many make something at once.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class Executor:
         locks: Locks,
         unsettled: Callable[[str], None],
         installs: Callable[[], None],
-        admission: Admission | None = None,
+        admission: Admission,
     ) -> None:
         self._steps = steps
         self._journal = journal
         self._locks = locks
         self._unsettled = unsettled
         self._installs = installs
-        self._admission = admission or Admission()
+        self._admission = admission
 
     def perform(self, change: Change, operation: str, request: Request) -> Any:
         """Plan a change, carry it out, and return what its client is told.

@@ -18,7 +18,7 @@ from agent.operations.operation import (
     FAILED,
     RUNNING,
     UNDONE,
-    UNSETTLED,
+    UNFINISHED,
     WAITING,
     Outcome,
     Request,
@@ -73,7 +73,7 @@ class Journal:
             # Something has to be written: a disk that cannot be is not missed before.
             db.execute("pragma user_version = 1")
 
-    def begin(self, operation: str, request: Request, plan: Plan, status: str = "running") -> None:
+    def begin(self, operation: str, request: Request, plan: Plan, status: str = RUNNING) -> None:
         """Write down an operation that is about to begin, or (WAITING) to wait for its turn."""
         kept = ("method", "path", "body", "request_id", "client")
         with self._database.writing() as db:
@@ -230,7 +230,7 @@ class Journal:
                 # With the plus it is not looked for among all that have no domain.
                 "select id from operations where +domain is null and status in (?, ?, ?)"
                 " order by number",
-                (RUNNING, WAITING, UNSETTLED),
+                UNFINISHED,
             ).fetchall()
         return [row["id"] for row in rows]
 

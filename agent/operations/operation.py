@@ -69,6 +69,8 @@ RUNNING, WAITING, DONE, UNDONE, FAILED, UNSETTLED = STATUSES = (
     "failed",
     "unsettled",
 )
+# Those that the agent is not done with: it goes on with them by itself.
+UNFINISHED = (RUNNING, WAITING, UNSETTLED)
 
 
 def error_json(error: BaseException) -> Mapping[str, Any]:

@@ -52,9 +52,11 @@ class Recovery:
     def start(self) -> None:
         """Settle every operation that was cut off; what cannot be is tried again later.
 
-        To be called before requests are answered. Raises JournalFailed without a journal.
+        To be called before requests are answered, and anew after it, or what comes after it in a
+        start, has raised JournalFailed: that is left out which is tried again already.
         """
-        operations = self._journal.unfinished()
+        tried = self.unsettled()
+        operations = [each for each in self._journal.unfinished() if each not in tried]
         for operation in operations:
             record = self._journal.get(operation)
             if record is not None:
@@ -74,7 +76,6 @@ class Recovery:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._work, name="recovery", daemon=True)
                 self._thread.start()
-            self._condition.notify_all()
 
     def unsettled(self) -> list[str]:
         """The operations that could not be settled yet."""

@@ -73,14 +73,14 @@ class Steps:
                 self._run(operation, index, step.command, undo=False)
         self._journal.end(operation, DONE)
 
-    def carry_out(self, operation: str, plan: Plan, done: Collection[int] = ()) -> None:
-        """Run the steps of a plan, or have every one that is done or began taken back.
+    def carry_out(self, operation: str, plan: Plan) -> None:
+        """Run the steps of a plan, or have every one that began taken back.
 
         Raises as `run` does; the error's `left_behind` holds the undo commands that failed, too.
         """
-        began = set(done)
+        began: set[int] = set()
         try:
-            self.run(operation, plan, done, began.add)
+            self.run(operation, plan, (), began.add)
         except BaseException as error:
             left = self.undo(operation, plan, began, twice=was_killed(error))
             if isinstance(error, AgentError):

@@ -1,12 +1,13 @@
 """The plans of a BMC: what a host is to boot from next, and starts that heed it. Pure."""
 
+from dataclasses import replace
+
 from agent.config import Config
-from agent.hypervisor.facts import PowerFacts
-from agent.plans import ports
+from agent.hypervisor.facts import StartFacts
+from agent.plans import ports, power
 from agent.plans.disks import media_drive
 from agent.plans.plan import Install, Plan, Step
-from agent.plans.power import power, see_no_device_boot, set_boot
-from agent.tools.commands.virsh import Virsh
+from agent.tools.commands.virsh import BOOT_URI, Virsh
 from agent.tools.commands.virt_install import Installer, reinstall
 from agent.tools.parsers.libvirt_xml import BootOverride, Domain
 
@@ -38,71 +39,70 @@ def set_override(enabled: str, target: str, host: Domain, config: Config) -> Pla
     name, uuid = host.name, host.uuid
     virsh = Virsh(config.libvirt_uri)
     if enabled != DISABLED:
-        see_no_device_boot(host)
+        power.see_no_device_boot(host)
     now = active(host)
     usual = host.boot if now is None or now.enabled == ONCE else now.before
     boot = usual
     if enabled == CONTINUOUS:
         boot = (KINDS[target], *(kind for kind in usual if kind != KINDS[target]))
-    steps = list(set_boot(boot, host, config).steps) if boot != host.boot else []
+    steps = list(power.set_boot(boot, host, config).steps) if boot != host.boot else []
     if enabled != DISABLED:
         noted = virsh.note_boot(uuid, enabled, target, " ".join(usual))
         steps.append(Step(f"note that it boots from {target}: {enabled}", noted))
     elif host.override is not None:
-        steps.append(Step("forget what it was to boot from", virsh.forget_boot(uuid)))
+        steps.append(Step("forget what it was to boot from", virsh.forget(uuid, BOOT_URI)))
     return Plan(f"set what host {name} boots from next", tuple(steps), leave=True)
 
 
-def start(facts: PowerFacts, config: Config) -> Plan:
+def start(facts: StartFacts, config: Config) -> Plan:
     """Plan the start of a host, from what it is to boot from once where that is set.
 
     What it booted from once it leaves when its system reboots, and boots as usual from then on.
     Without what it should boot from once (no card, no disk, no disc in a drive) it boots as usual.
     One that is saved does not boot at all, and goes on where it was.
     """
-    definition = facts.definition
+    definition = facts.host.definition
     name, uuid = definition.name, definition.uuid
     override = active(definition)
-    plan = power("start", facts, config)
-    if override is None or override.enabled != ONCE or not plan.steps or facts.saved:
+    plan = power.start(facts, config)
+    if override is None or override.enabled != ONCE or not plan.steps or facts.host.saved:
         return plan
     virsh = Virsh(config.libvirt_uri)
     noted = virsh.note_boot(uuid, ONCE, override.target, " ".join(override.before))
     # Before the start: it must not be done a second time when only this has failed.
-    forget = Step("forget what it was to boot from once", virsh.forget_boot(uuid), (noted,))
+    forget = Step("forget what it was to boot from once", virsh.forget(uuid, BOOT_URI), (noted,))
     installer = _installer(override.target, definition)
     if installer is None:
         return Plan(plan.does, (forget, *plan.steps))
+    boot = Step(
+        f"start domain {name} from {override.target} once",
+        reinstall(config.libvirt_uri, uuid, installer),
+        (virsh.destroy(uuid),),
+    )
     steps = (
         Step(f"see that domain {name} is off", virsh.domstate(uuid, expects="shut off")),
-        *ports.without_stale(definition, facts.stale_ports, config),
-        forget,
-        Step(
-            f"start domain {name} from {override.target} once",
-            reinstall(config.libvirt_uri, uuid, installer),
-            (virsh.destroy(uuid),),
-        ),
-        *ports.proof(ports.of_domain(definition, facts.networks), config),
+        *ports.around_start([forget, boot], definition, facts, config),
     )
     return Plan(plan.does, steps, Install(name, uuid, None, override=True))
 
 
-def restart(facts: PowerFacts, kept: Domain, config: Config) -> Plan:
+def restart(facts: StartFacts, config: Config) -> Plan:
     """Plan to reset a host at once; one that is off is started.
 
-    kept: its definition that is kept. When it is to boot from something else once, or has booted
-    so, it is stopped and started: a reset would boot the same again.
+    When it is to boot from something else once, or has booted so, it is stopped and started: a
+    reset would boot the same again.
     """
-    off = PowerFacts("shut off", kept, facts.networks, facts.stale_ports)
-    if facts.state == "shut off":
-        return start(off, config)
+    host, kept = facts.host, facts.host.kept
+    if host.state == "shut off":
+        return start(facts, config)
     override = active(kept)
     once = override is not None and override.enabled == ONCE
-    if not once and not facts.definition.installs:
-        return power("reset", facts, config)
+    if not once and not host.definition.installs:
+        return power.power("reset", host, config)
     name = kept.name
     stop = Step(f"stop domain {name}", Virsh(config.libvirt_uri).destroy(kept.uuid))
-    plan = start(off, config)
+    off = replace(host, state="shut off", definition=kept)
+    plan = start(replace(facts, host=off), config)
     return Plan(f"restart host {name}", (stop, *plan.steps), plan.install)
 
 

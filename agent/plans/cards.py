@@ -1,7 +1,7 @@
 """The cards of a new host, and the MACs that they have by themselves. Pure."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.errors import AlreadyExists
@@ -15,7 +15,7 @@ class Card:
     mac: str | None = None
 
 
-def derived_macs(host: str, place: int) -> Iterable[str]:
+def derived_macs(host: str, place: int) -> Iterator[str]:
     """The MACs of a host's card, best first; the same for that name on every hypervisor.
 
     place: of the card among the host's, from 0.

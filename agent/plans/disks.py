@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agent.hypervisor.facts import PoolFacts
 from agent.tools.parsers import libvirt_xml
+from agent.tools.parsers.virsh import UUID
 
 # What a file's name may have; a host's name is ASCII.
 _NAME_BYTES = 255
@@ -45,8 +46,7 @@ def _named(host: str, end: str) -> str:
 
 def is_made(volume: str) -> bool:
     """Whether a volume's name says that the agent made it, which it does over nothing else."""
-    uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    return re.fullmatch(rf".+\.{uuid}\.(media|[0-9]+\.qcow2)", volume) is not None
+    return re.fullmatch(rf".+\.{UUID}\.(media|[0-9]+\.qcow2)", volume) is not None
 
 
 def is_media_of(host: libvirt_xml.Domain, disk: libvirt_xml.Disk) -> bool:

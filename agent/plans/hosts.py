@@ -167,14 +167,16 @@ def delete(
 
 
 def _networks(request: HostRequest, facts: NewHostFacts) -> list[libvirt_xml.Network]:
-    """The networks asked for, in order; raises InvalidRequest for all that cannot be used."""
+    """The networks asked for, in order.
+
+    Raises InvalidRequest, which names all that the hypervisor has not: them, or the memory.
+    """
     errors = []
     if request.memory > facts.memory_mib:
         errors.append(FieldError("memory", f"the hypervisor has {facts.memory_mib} MB"))
-    by_name = {network.name: network for network in facts.networks}
     found = []
     for index, card in enumerate(request.networks):
-        network = by_name.get(card.network)
+        network = facts.networks.get(card.network)
         why = _why_unusable(card.network, network, facts)
         if why is not None:
             errors.append(FieldError(f"networks[{index}]", why))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agent.config import Config
 from agent.errors import WrongState
-from agent.hypervisor.facts import PowerFacts
+from agent.hypervisor.facts import StartFacts
 from agent.plans import ports
 from agent.plans.disks import media_drive
 from agent.plans.plan import Install, Plan, Step
@@ -40,21 +40,21 @@ def installer(request: InstallRequest, media: str | None = None) -> Installer:
     return Installer(request.location, cmdline, media if request.cdrom else None)
 
 
-def install_again(request: InstallRequest, facts: PowerFacts, config: Config) -> Plan:
+def install_again(request: InstallRequest, facts: StartFacts, config: Config) -> Plan:
     """Plan another install of a host that is off; its definition stays as it is.
 
     Raises WrongState when it is not off, or has not what it should boot from; and for one that is
     saved, since virt-install leaves what is saved (seen in 4.1): the start after the install would
     bring its old memory back over what the installer wrote.
     """
-    definition = facts.definition
+    host, definition = facts.host, facts.host.definition
     name, uuid = definition.name, definition.uuid
-    if facts.state != "shut off":
+    if host.state != "shut off":
         raise WrongState(
-            f"host {name!r} is in state {facts.state!r}, and an install takes one that is"
+            f"host {name!r} is in state {host.state!r}, and an install takes one that is"
             " 'shut off'; stop it first"
         )
-    if facts.saved:
+    if host.saved:
         raise WrongState(
             f"host {name!r} has a saved state, which its next start goes on with; start it, or"
             f" forget that with: virsh managedsave-remove {uuid}"
@@ -69,16 +69,15 @@ def install_again(request: InstallRequest, facts: PowerFacts, config: Config) ->
         raise WrongState(f"host {name!r} has no card to boot from the network with")
     virsh = Virsh(config.libvirt_uri)
     media = None if drive is None else drive.path
+    start = Step(
+        f"start domain {name} from its installer",
+        reinstall(config.libvirt_uri, uuid, installer(request, media)),
+        (virsh.destroy(uuid),),
+    )
     steps = (
         # Whoever has started it since, by hand or with this plan, must not have it stopped.
         Step(f"see that domain {name} is off", virsh.domstate(uuid, expects="shut off")),
-        *ports.without_stale(definition, facts.stale_ports, config),
-        Step(
-            f"start domain {name} from its installer",
-            reinstall(config.libvirt_uri, uuid, installer(request, media)),
-            (virsh.destroy(uuid),),
-        ),
-        *ports.proof(ports.of_domain(definition, facts.networks), config),
+        *ports.around_start([start], definition, facts, config),
     )
     after = request.after_install or config.after_install
     return Plan(f"install host {name}", steps, Install(name, uuid, request.location, after))

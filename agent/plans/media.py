@@ -10,7 +10,7 @@ from agent.hypervisor.facts import DomainDetails, PoolFacts
 from agent.plans.disks import has_media, media_drive, media_volume
 from agent.plans.plan import Plan, Step
 from agent.tools.commands import curl, files
-from agent.tools.commands.virsh import Virsh
+from agent.tools.commands.virsh import MEDIA_URI, Virsh
 
 _GIB = 1 << 30
 
@@ -47,7 +47,7 @@ def insert(url: str, host: DomainDetails, pool: PoolFacts, config: Config) -> Pl
             Step(
                 "note where it is from",
                 virsh.note_media(uuid, url),
-                (virsh.forget_media(uuid),),
+                (virsh.forget(uuid, MEDIA_URI),),
             ),
             Step(
                 f"put the volume into a drive of domain {name}",
@@ -78,7 +78,7 @@ def eject(host: DomainDetails, config: Config) -> Plan:
         steps.append(Step(does, virsh.detach_disk(uuid, image)))
     steps += [
         Step(f"delete volume {volume}", virsh.vol_delete(config.pool, volume)),
-        Step("forget where it is from", virsh.forget_media(uuid)),
+        Step("forget where it is from", virsh.forget(uuid, MEDIA_URI)),
     ]
     return Plan(f"take media out of host {name}", tuple(steps))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.config import Config
+from agent.hypervisor.facts import StartFacts
 from agent.plans.plan import Step
 from agent.tools.commands.ovs_vsctl import OvsVsctl, Port
 from agent.tools.parsers import libvirt_xml
@@ -44,7 +45,21 @@ def of_domain(
     ]
 
 
-def without_stale(
+def around_start(
+    starts: Sequence[Step], definition: libvirt_xml.Domain, facts: StartFacts, config: Config
+) -> tuple[Step, ...]:
+    """Steps that start a domain, between those that see to it that its ports have their VLANs.
+
+    definition: the form in which it is started.
+    """
+    return (
+        *_without_stale(definition, facts.stale_ports, config),
+        *starts,
+        *proof(of_domain(definition, facts.networks), config),
+    )
+
+
+def _without_stale(
     definition: libvirt_xml.Domain, stale_ports: Iterable[str], config: Config
 ) -> list[Step]:
     """The step before a domain's start: no stale port can be taken for one of its own.

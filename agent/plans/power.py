@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from agent.config import Config
 from agent.errors import WrongState
-from agent.hypervisor.facts import PowerFacts
+from agent.hypervisor.facts import DomainDetails, StartFacts
 from agent.plans import ports
 from agent.plans.plan import Plan, Step
 from agent.tools.commands import virt_xml
@@ -27,50 +27,60 @@ VERBS = tuple(_STATES)
 ENDS_INSTALLER = ("shutdown", "reboot", "reset")
 
 
-def power(verb: str, facts: PowerFacts, config: Config) -> Plan:
-    """Plan a verb on a host; a plan without steps when it is in the state asked for.
+def power(verb: str, host: DomainDetails, config: Config) -> Plan:
+    """Plan a verb other than start; a plan without steps when the host is as it should be left.
 
     Raises WrongState when the verb does not fit the state.
     """
-    name = facts.definition.name
-    does = f"{verb} host {name}"
-    changes, finds = _STATES[verb]
-    if facts.state in finds:
-        return Plan(does, (), leave=True)
-    if facts.state not in changes:
-        fits = " or ".join(repr(state) for state in (*changes, *finds))
-        raise WrongState(
-            f"host {name!r} is in state {facts.state!r}, and {verb} takes one that is {fits}"
-        )
     virsh = Virsh(config.libvirt_uri)
-    uuid = facts.definition.uuid
-    if verb == "start":
-        return Plan(does, tuple(_start(facts, virsh, config)), leave=True)
     command = {
         "shutdown": virsh.shutdown,
         "stop": virsh.destroy,
         "reboot": virsh.reboot,
         "reset": virsh.reset,
-    }[verb](uuid)
-    return Plan(does, (Step(f"{verb} domain {name}", command),), leave=True)
+    }[verb]
+    name = host.definition.name
+    step = Step(f"{verb} domain {name}", command(host.definition.uuid))
+    return Plan(f"{verb} host {name}", (step,) if _has_to(verb, host) else (), leave=True)
 
 
-def nmi(facts: PowerFacts, config: Config) -> Plan:
+def start(facts: StartFacts, config: Config) -> Plan:
+    """Plan the start of a host, as `power` does a verb."""
+    virsh, definition = Virsh(config.libvirt_uri), facts.host.definition
+    name, uuid = definition.name, definition.uuid
+    step = Step(f"start domain {name}", virsh.start(uuid), (virsh.destroy(uuid),))
+    steps = ports.around_start([step], definition, facts, config)
+    return Plan(f"start host {name}", steps if _has_to("start", facts.host) else (), leave=True)
+
+
+def _has_to(verb: str, host: DomainDetails) -> bool:
+    """Whether a verb has to change a host; raises WrongState when it does not fit its state."""
+    changes, finds = _STATES[verb]
+    if host.state in (*changes, *finds):
+        return host.state in changes
+    fits = " or ".join(repr(state) for state in (*changes, *finds))
+    raise WrongState(
+        f"host {host.definition.name!r} is in state {host.state!r}, and {verb} takes one that is"
+        f" {fits}"
+    )
+
+
+def nmi(host: DomainDetails, config: Config) -> Plan:
     """Plan to send a host a non-maskable interrupt; raises WrongState for one that does not run."""
-    name = facts.definition.name
-    if facts.state not in ("running", "idle"):
+    name = host.definition.name
+    if host.state not in ("running", "idle"):
         raise WrongState(
-            f"host {name!r} is in state {facts.state!r}, and an interrupt takes one that runs"
+            f"host {name!r} is in state {host.state!r}, and an interrupt takes one that runs"
         )
-    command = Virsh(config.libvirt_uri).inject_nmi(facts.definition.uuid)
+    command = Virsh(config.libvirt_uri).inject_nmi(host.definition.uuid)
     step = Step(f"send domain {name} a non-maskable interrupt", command)
     return Plan(f"interrupt host {name}", (step,), leave=True)
 
 
-def would_end_installer(verb: str, facts: PowerFacts) -> WrongState:
+def would_end_installer(verb: str, host: DomainDetails) -> WrongState:
     """The error for a verb that would end the installer of a host."""
     return WrongState(
-        f"host {facts.definition.name!r} is in state {facts.state!r} and runs its installer,"
+        f"host {host.definition.name!r} is in state {host.state!r} and runs its installer,"
         f" which {verb} would interrupt; stop ends the install"
     )
 
@@ -94,16 +104,3 @@ def see_no_device_boot(host: libvirt_xml.Domain) -> None:
             f"host {host.name!r} has a boot order of single devices, which goes first; take it out"
             f" with: virsh edit {host.uuid}"
         )
-
-
-def _start(facts: PowerFacts, virsh: Virsh, config: Config) -> list[Step]:
-    definition = facts.definition
-    return [
-        *ports.without_stale(definition, facts.stale_ports, config),
-        Step(
-            f"start domain {definition.name}",
-            virsh.start(definition.uuid),
-            (virsh.destroy(definition.uuid),),
-        ),
-        *ports.proof(ports.of_domain(definition, facts.networks), config),
-    ]

@@ -95,6 +95,15 @@ def build(config: Config) -> Agent:
     )
     add_redfish(app, hosts, changes, places, config, access)
     return Agent(
-        *(app, runner, admission, executor, recovery, installs, consoles, journal, virt_type),
-        *(kept_virsh, access),
+        app=app,
+        runner=runner,
+        admission=admission,
+        executor=executor,
+        recovery=recovery,
+        installs=installs,
+        consoles=consoles,
+        journal=journal,
+        virt_type=virt_type,
+        kept_virsh=kept_virsh,
+        access=access,
     )

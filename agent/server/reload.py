@@ -40,7 +40,7 @@ class Reloader:
         self._apply = apply
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
+    def on_signal(self, number: int, frame: object) -> None:
         """Read it in a thread, as a signal handler has to."""
         threading.Thread(target=self.reload, name="reload", daemon=True).start()
 

@@ -85,8 +85,7 @@ def serve(config: Config, log: Log, read_again: Callable[[], Config] | None) -> 
                 agent.journal.keep(days=new.journal_days, count=new.journal_operations)
                 stopper.seconds = new.stop_seconds
 
-            reloader = Reloader(config, read_again, apply)
-            on_hangup = lambda number, frame: reloader.begin()  # noqa: E731
+            on_hangup = Reloader(config, read_again, apply).on_signal
         signal.signal(signal.SIGHUP, on_hangup)
         # The loop ends by itself on the stopper's SystemExit; before the loop nothing does.
         with suppress(SystemExit):
@@ -119,6 +118,8 @@ class _Stopper:
     def on_signal(self, number: int, frame: object) -> None:
         """Start to stop; once stopped, leave the server's loop, which runs in this thread."""
         if self._done:
+            # Once: who is impatient must not cut short what comes after the loop.
+            self._done = False
             raise SystemExit
         if self._thread is None:
             self._thread = threading.Thread(target=self._stop, daemon=True)

@@ -216,9 +216,8 @@ def environment(operation: str | None) -> dict[str, str]:
 def _start(
     argv: Sequence[str],
     operation: str | None,
-    stdin: int = subprocess.DEVNULL,
-    stdout: int | BinaryIO = subprocess.PIPE,
-    stderr: int = subprocess.PIPE,
+    stdin: int,
+    stdout: int | BinaryIO,
     more: Mapping[str, str] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a command in a process group of its own; raises ToolMissing."""
@@ -227,7 +226,7 @@ def _start(
             argv,
             stdin=stdin,
             stdout=stdout,
-            stderr=stderr,
+            stderr=subprocess.PIPE,
             env={**environment(operation), **(more or {})},
             cwd="/",
             process_group=0,

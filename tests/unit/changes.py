@@ -502,26 +502,26 @@ def expect_snapshots(agent: Agent) -> None:
     agent.reads(*SNAPSHOTS)
 
 
-def expect_snapshot_facts(
-    agent: Agent, shown: tuple[Read, ...], names: Read = SNAPSHOT_NAMES
-) -> None:
-    """The reads of what a change of snapshots has to know besides."""
+def expect_new_snapshot(agent: Agent, shown: tuple[Read, ...], names: Read = NO_SNAPSHOTS) -> None:
+    """The reads before a snapshot is made."""
+    agent.reads(LIST)
     agent.reads(*shown)
-    expect_ports(agent)
     agent.reads(names)
     agent.reads(POOL_INFO, POOL_XML)
 
 
-def expect_new_snapshot(agent: Agent, shown: tuple[Read, ...], names: Read = NO_SNAPSHOTS) -> None:
-    """The reads before a snapshot is made."""
-    agent.reads(LIST)
-    expect_snapshot_facts(agent, shown, names)
-
-
-def expect_snapshot_change(agent: Agent, shown: tuple[Read, ...] | None = None) -> None:
-    """The reads before a snapshot is reverted to or deleted."""
+def expect_revert(agent: Agent) -> None:
+    """The reads before a host is put back to a snapshot."""
     expect_snapshots(agent)
-    expect_snapshot_facts(agent, shown or details(1, "running"))
+    agent.reads(*details(1, "running"))
+    expect_ports(agent)
+    agent.reads(POOL_INFO, POOL_XML)
+
+
+def expect_snapshot_delete(agent: Agent) -> None:
+    """The reads before a snapshot is deleted."""
+    expect_snapshots(agent)
+    agent.reads(*details(1, "running"))
 
 
 _DELETE_SNAPSHOT = _virsh(
@@ -552,7 +552,7 @@ REVERT_SNAPSHOT = Case(
     "PUT",
     f"/hosts/{HOST}/snapshots/clean/revert",
     None,
-    expect_snapshot_change,
+    expect_revert,
     Plan(
         f"revert host {HOST} to snapshot clean",
         (
@@ -570,7 +570,7 @@ DELETE_SNAPSHOT = Case(
     "DELETE",
     f"/hosts/{HOST}/snapshots/clean",
     None,
-    expect_snapshot_change,
+    expect_snapshot_delete,
     Plan(
         f"delete snapshot clean of host {HOST}",
         (Step(f"delete snapshot clean of domain {HOST}", _DELETE_SNAPSHOT),),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from agent.errors import Busy, JournalFailed
+from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Claim, Locks
@@ -156,7 +157,8 @@ class World:
         steps = Steps(self.commands, self.journal)  # type: ignore[arg-type]
         self.recovery = Recovery(steps, self.journal, self.locks)
         self.executor = Executor(
-            steps, self.journal, self.locks, self.unsettled.append, lambda: None
+            *(steps, self.journal, self.locks, self.unsettled.append, lambda: None),
+            Admission(4, 16),
         )
 
     def perform(self, plan: Plan, operation: str = "one") -> Any:

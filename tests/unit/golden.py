@@ -24,13 +24,7 @@ from agent.http.contract.hosts import (
     media_request,
 )
 from agent.http.contract.networks import network_request
-from agent.hypervisor.facts import (
-    DomainDetails,
-    NewHostFacts,
-    PoolFacts,
-    PowerFacts,
-    SnapshotFacts,
-)
+from agent.hypervisor.facts import DomainDetails, NewHostFacts, PoolFacts, StartFacts
 from agent.plans import hosts as host_plans
 from agent.plans import media as media_plans
 from agent.plans import networks as network_plans
@@ -74,7 +68,7 @@ def _create_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[A
     found = NewHostFacts(
         domains=frozenset(facts.get("domains", ())),
         macs=frozenset(facts.get("macs", ())),
-        networks=tuple(_network(row) for row in facts["networks"]),
+        networks=_by_name(facts),
         active_networks=frozenset(facts["active_networks"]),
         bridges=frozenset(facts["bridges"]),
         memory_mib=facts["memory_mib"],
@@ -103,14 +97,8 @@ def _delete_network(request: dict[str, Any], facts: dict[str, Any]) -> tuple[lis
 
 
 def _install_host(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
-    found = PowerFacts(
-        facts["state"],
-        _domain(facts["host"]),
-        _by_name(facts),
-        facts.get("stale_ports", ()),
-        facts.get("saved", False),
-    )
-    return [], install_again(install_request(request["body"]), found, _config(facts))
+    wanted = install_request(request["body"])
+    return [], install_again(wanted, _start_facts(facts), _config(facts))
 
 
 def _insert_media(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
@@ -123,17 +111,18 @@ def _eject_media(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[A
 
 
 def _create_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
-    return [], snapshot_plans.create(request["snapshot"], _snapshot_facts(facts), CONFIG)
+    host, names = _domain(facts["host"]), facts.get("names", ())
+    return [], snapshot_plans.create(request["snapshot"], names, host, POOL, CONFIG)
 
 
 def _revert_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
     found = _snapshot(request, facts)
-    return [], snapshot_plans.revert(found, _snapshot_facts(facts), CONFIG)
+    return [], snapshot_plans.revert(found, _start_facts(facts), POOL, CONFIG)
 
 
 def _delete_snapshot(request: dict[str, Any], facts: dict[str, Any]) -> tuple[list[Any], Plan]:
     found = _snapshot(request, facts)
-    return [], snapshot_plans.delete(found, _snapshot_facts(facts), CONFIG)
+    return [], snapshot_plans.delete(found, _domain(facts["host"]), CONFIG)
 
 
 def _snapshot(request: dict[str, Any], facts: dict[str, Any]) -> Snapshot:
@@ -173,18 +162,12 @@ def _details(facts: dict[str, Any]) -> DomainDetails:
     """A host, whose running definition is the one that is kept unless `running` is another."""
     kept = _domain(facts["host"])
     running = _domain(facts["running"]) if "running" in facts else kept
-    return DomainDetails("running", False, running, kept, {}, POOL)
+    state, saved = facts.get("state", "running"), facts.get("saved", False)
+    return DomainDetails(state, False, running, kept, {}, POOL, saved)
 
 
-def _snapshot_facts(facts: dict[str, Any]) -> SnapshotFacts:
-    return SnapshotFacts(
-        _domain(facts["host"]),
-        _by_name(facts),
-        facts.get("stale_ports", ()),
-        facts.get("names", ()),
-        POOL,
-        facts.get("saved", False),
-    )
+def _start_facts(facts: dict[str, Any]) -> StartFacts:
+    return StartFacts(_details(facts), _by_name(facts), facts.get("stale_ports", ()))
 
 
 def _network(row: dict[str, Any]) -> Network:

@@ -35,7 +35,8 @@ def there_are(
     monkeypatch.setattr(Hypervisor, "domain", lambda _, uuid: by_id.get(uuid))
     monkeypatch.setattr(Hypervisor, "domain_uuid", domain_uuid)
     monkeypatch.setattr(Hypervisor, "domains", lambda _: rows)
-    monkeypatch.setattr(NetworkReads, "definitions", lambda _: tuple(networks))
+    by_name = {network.name: network for network in networks}
+    monkeypatch.setattr(NetworkReads, "definitions", lambda _: by_name)
     monkeypatch.setattr(NetworkReads, "stale_ports", lambda _: ())
 
 

@@ -54,7 +54,7 @@ def test_one_that_gives_up_waiting_makes_room() -> None:
 
 
 def test_one_may_be_too_many_beside_others() -> None:
-    admission = Admission()
+    admission = Admission(1, 1)
     for name in "ab":
         admission.enter(name, makes=False)
     with pytest.raises(TooMany) as caught:
@@ -66,7 +66,7 @@ def test_one_may_be_too_many_beside_others() -> None:
 
 def test_while_it_is_suspended_none_is_let_in() -> None:
     """While the journal cannot say what was cut off, nothing may be made of any name."""
-    admission = Admission()
+    admission = Admission(1, 1)
     admission.suspend(JournalFailed("it cannot be read"))
     with pytest.raises(JournalFailed) as caught:
         admission.enter("a", makes=False)

@@ -11,7 +11,7 @@ import pytest
 
 from agent.__main__ import main
 from agent.operations.journal import Journal
-from agent.operations.operation import DONE, UNDONE, Outcome, Request
+from agent.operations.operation import DONE, UNDONE, UNFINISHED, WAITING, Outcome, Request
 from agent.plans.plan import Plan, Step
 from agent.tools.command import Command
 
@@ -86,6 +86,16 @@ def test_the_list(state: list[str]) -> None:
     assert [row["id"] for row in rows] == [ID, "other"]
 
 
+@pytest.mark.parametrize("limit", ["0", "100001", "-1", "a", "1.5"])
+def test_a_limit_that_is_refused(
+    state: list[str], capsys: pytest.CaptureFixture[str], limit: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["journal", "list", *state, f"--limit={limit}"])
+    said = f"error: argument --limit: '{limit}' is not a number from 1 to 100000\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
 @pytest.mark.parametrize("operation", [ID, "1"])
 def test_one_operation(state: list[str], notes: Path, operation: str) -> None:
     where = str(notes)
@@ -123,7 +133,7 @@ def test_its_script_and_its_json(state: list[str]) -> None:
 
 
 def test_following(state: list[str], tmp_path: Path) -> None:
-    """A new operation is printed when it begins and when it ends; Ctrl-C ends that with 0."""
+    """A new operation is printed at its begin, its turn and its end; Ctrl-C ends that with 0."""
     process = subprocess.Popen(
         [sys.executable, "-m", "agent", "journal", *state, "--limit", "1", "--follow"],
         stdout=subprocess.PIPE,
@@ -139,6 +149,11 @@ def test_following(state: list[str], tmp_path: Path) -> None:
         assert process.stdout.readline().split()[3:] == ["running", *row]
         journal.end("third", DONE)
         assert process.stdout.readline().split()[3:] == ["done", *row]
+        journal.begin("fourth", asked, Plan("create host b", ()), WAITING)
+        row = ["0/0", "create", "host", "b", "fourth"]
+        assert process.stdout.readline().split()[3:] == ["waiting", *row]
+        journal.run("fourth")
+        assert process.stdout.readline().split()[3:] == ["running", *row]
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     finally:
@@ -224,6 +239,31 @@ def test_replay_stops_where_something_else_is_printed(
     done = run("replay", ID, "--yes", "--state-dir", str(tmp_path))
     assert (done.returncode, notes.read_text()) == (exit_code, left)
     assert ("\nstep 1 failed\n" in done.stdout) is not ran
+
+
+@pytest.mark.parametrize("status", UNFINISHED)
+def test_no_replay_of_what_the_agent_goes_on_with(tmp_path: Path, status: str) -> None:
+    """It would find what is replayed in its way, and take it back as its own."""
+    notes = tmp_path / "notes"
+    plan = Plan("create host a", (Step("first", sh(f"touch {shlex.quote(str(notes))}")),))
+    journal = Journal(tmp_path / "journal.sqlite", days=1e6)
+    journal.begin(ID, Request("POST", "/hosts/a", {}, "req", None, host="a"), plan, status)
+    journal.close()
+    done = run("replay", ID, "--yes", "--state-dir", str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        f"agent: operation {ID} is {status}: the agent settles it, and would take back what is"
+        " replayed now\n",
+    )
+    assert not notes.exists()
+
+
+def test_no_replay_of_what_ran_no_command(
+    state: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", "other", *state]) == 1
+    assert capsys.readouterr().err == "agent: operation other has no commands\n"
 
 
 @pytest.mark.parametrize("words", [("journal", "show", "9"), ("replay", "no")])

@@ -260,6 +260,32 @@ def test_a_follower_outlives_a_libvirt_that_does_not_answer(
     assert hypervisor.asked > 5
 
 
+def test_a_libvirt_that_hangs_keeps_one_follower_alone(
+    consoles: Consoles, hypervisor: Hypervisor, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another one's host prints meanwhile is not kept back, nor is its end."""
+    asks, answers = threading.Event(), threading.Event()
+    answered: list[bool] = []
+
+    def hang() -> list[DomainRow]:
+        asks.set()
+        answered.append(answers.wait(60))
+        return []
+
+    monkeypatch.setattr(hypervisor, "domains", hang)
+    first = threading.Thread(target=lambda: list(consoles.follow(UUID, log, 0, never)))
+    first.start()
+    try:
+        assert asks.wait(60)
+        looks = iter([False, False, True])
+        second = consoles.follow(UUID, log, 0, lambda: next(looks))
+        assert list(second) == [b""]
+    finally:
+        answers.set()
+        first.join(60)
+    assert (answered, first.is_alive()) == ([True], False)
+
+
 def test_who_follows_a_new_host_does_not_trust_what_was_read_before(
     hypervisor: Hypervisor, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pytest_subprocess import FakeProcess
 
 from agent.errors import CommandFailed, NotFound, OutOfReach, PoolOff
-from agent.hypervisor.facts import NewHostFacts, PoolFacts, SnapshotFacts
+from agent.hypervisor.facts import NewHostFacts, PoolFacts, StartFacts
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.reads import Reads
 from agent.tools.commands.virsh import NO_DOMAIN
@@ -205,11 +205,17 @@ def test_what_a_new_host_has_to_know(fp: FakeProcess, hypervisor: Hypervisor) ->
                 *("52:54:00:ab:cd:ef", "52:54:00:00:03:00", "52:54:00:00:03:01"),
             }
         ),
-        networks=tuple(libvirt_xml.network(network.stdout) for network in NETWORKS),
+        networks=network_definitions(),
         active_networks=frozenset({"fixture-transient", "fixture-untagged", "fixture: żółw"}),
         bridges=frozenset({"fixbr0"}),
         memory_mib=hypervisor_memory(),
     )
+
+
+def network_definitions() -> dict[str, libvirt_xml.Network]:
+    """The recorded networks by name."""
+    networks = [libvirt_xml.network(network.stdout) for network in NETWORKS]
+    return {network.name: network for network in networks}
 
 
 def hypervisor_memory() -> int:
@@ -270,22 +276,15 @@ def test_snapshots_of_a_domain_that_goes(fp: FakeProcess, hypervisor: Hypervisor
     assert hypervisor.snapshots(uuid(1)) == []
 
 
-def test_what_a_change_of_snapshots_has_to_know(fp: FakeProcess, hypervisor: Hypervisor) -> None:
+def test_what_a_start_has_to_know(fp: FakeProcess, hypervisor: Hypervisor) -> None:
     expect(fp, *details(1, "running"))
+    host = hypervisor.domain(uuid(1))
+    assert host is not None
     expect(fp, NET_UUIDS)
     expect(fp, *NETWORKS)
     fp.register(list(INTERFACES), stdout=recorded("ovs-vsctl-3.1.0.interfaces.out"))
     expect(fp, RUNNING)
-    expect(fp, NAMES)
-    expect(fp, POOL_INFO, POOL_XML)
-    networks = [libvirt_xml.network(network.stdout) for network in NETWORKS]
-    assert hypervisor.snapshot_facts(uuid(1)) == SnapshotFacts(
-        definition=libvirt_xml.domain(virsh("dumpxml-running")),
-        networks={network.name: network for network in networks},
-        stale_ports=[],
-        names=["clean", ODD],
-        pool=PoolFacts("fixture-pool", POOL, {}),
-    )
+    assert hypervisor.start_facts(host) == StartFacts(host, network_definitions(), [])
 
 
 def test_a_virsh_that_was_killed_is_a_failure(fp: FakeProcess, hypervisor: Hypervisor) -> None:

@@ -354,7 +354,8 @@ def test_a_host_that_another_operation_holds(world: World) -> None:
         (
             "check",
             CommandTimeout(CHECK.argv, 2, ""),
-            ["ports", "start", "check", "stop"],
+            # The daemon may have gone on with it for a while.
+            ["ports", "start", "check", "stop", "stop"],
             "tool was killed: it ran past its limit of 2 s",
         ),
     ],
@@ -452,6 +453,28 @@ def test_a_start_that_was_cut_off_may_fail_its_check(world: World) -> None:
     world.installs.start()
     assert world.ended(operation) == ("failed", "it could not be started: tool failed: no")
     assert world.runner.ran == ["check", "stop"]
+
+
+def test_a_start_that_cannot_be_taken_back_is_checked_until_it_is(world: World) -> None:
+    """A host that may be in the wrong VLAN is not left running."""
+    world.runner.wrong = {"check": ["error: no", "error: no"], "stop": ["error: not now"]}
+    operation = world.follow({UUID: ENDED}, {UUID: ENDED}, {UUID: STARTED})
+    assert world.ended(operation) == ("failed", "it could not be started: tool failed: no")
+    assert world.runner.ran == ["ports", "start", "check", "stop", "check", "stop"]
+
+
+def test_a_start_is_carried_on_by_the_plan_that_it_has_by_then(world: World) -> None:
+    """The host ended before its first start was checked, and no port was left behind by then."""
+    operation = world.begin()
+    for plan, ran in ((PLAN, 2), (Plan(PLAN.does, PLAN.steps[1:], leave=True), 1)):
+        world.journal.set_plan(operation, plan)
+        for index, step in enumerate(plan.steps[:ran]):
+            number = world.journal.begin_step(operation, index, step.command, undo=False)
+            world.journal.end_step(operation, number, Outcome(0.0, 0, True, "", ""))
+    world.hypervisor.looks = {UUID: STARTED}
+    world.installs.start()
+    assert world.ended(operation) == ("done", None)
+    assert world.runner.ran == ["check"]
 
 
 def test_looks_go_on_while_libvirt_does_not_answer(world: World) -> None:

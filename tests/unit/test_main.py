@@ -7,8 +7,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from agent.server.serve import _Stopper
+
+from .processes import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,6 +134,25 @@ def test_it_serves_until_it_is_told_to_stop(
     assert agent.returncode == 0
     assert "INFO agent: stopped; hosts go on running\n" in log
     assert os.stat(tmp_path / "state").st_mode & 0o777 == 0o700
+
+
+def test_a_further_signal_does_not_cut_the_end_short() -> None:
+    """The first one after the stop leaves the server's loop; what comes after that is done."""
+    consoles = SimpleNamespace(close=lambda: None)
+    executor = SimpleNamespace(drain=lambda seconds: True)
+    stopper = _Stopper(SimpleNamespace(consoles=consoles, executor=executor), {}, 0.0)  # type: ignore[arg-type]
+
+    def stop() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        wait_until(lambda: False)
+
+    before = signal.signal(signal.SIGTERM, stopper.on_signal)
+    try:
+        with pytest.raises(SystemExit):
+            stop()
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Systemd:

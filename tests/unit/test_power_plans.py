@@ -7,9 +7,9 @@ import pytest
 
 from agent.config import Config
 from agent.errors import WrongState
-from agent.hypervisor.facts import PowerFacts
+from agent.hypervisor.facts import DomainDetails, StartFacts
 from agent.plans.plan import Plan, Step
-from agent.plans.power import VERBS, power, would_end_installer
+from agent.plans.power import VERBS, power, start, would_end_installer
 from agent.tools.command import Command
 from agent.tools.commands.virsh import NO_DOMAIN
 from agent.tools.parsers.libvirt_xml import Domain, Interface, Network, Vlan
@@ -77,14 +77,21 @@ def facts(
     *cards: tuple[str | None, str | None],
     stale: tuple[str, ...] = (),
     networks: tuple[Network, ...] = (),
-) -> PowerFacts:
+) -> StartFacts:
     """A domain in a state. cards: the port and the network of each."""
     interfaces = tuple(
         Interface(f"52:54:00:00:00:0{number}", network, None, None, port)
         for number, (port, network) in enumerate(cards)
     )
     by_name = {network.name: network for network in networks}
-    return PowerFacts(state, replace(DOMAIN, interfaces=interfaces), by_name, stale)
+    domain = replace(DOMAIN, interfaces=interfaces)
+    host = DomainDetails(state, False, domain, domain, {}, None)
+    return StartFacts(host, by_name, stale)
+
+
+def plan(verb: str, found: StartFacts) -> Plan:
+    """The plan of a verb."""
+    return start(found, CONFIG) if verb == "start" else power(verb, found.host, CONFIG)
 
 
 def network(name: str, *tags: int, openvswitch: bool = True, **more: Any) -> Network:
@@ -103,19 +110,13 @@ def test_the_table_has_every_verb() -> None:
 def test_a_verb_in_a_state(verb: str, state: str, outcome: str) -> None:
     if outcome == REFUSES:
         with pytest.raises(WrongState) as caught:
-            power(verb, facts(state), CONFIG)
+            plan(verb, facts(state))
         assert caught.value.detail == (
             f"host 'ns' is in state '{state}', and {verb} takes one that is {TAKES[verb]}"
         )
     else:
         steps = (COMMANDS[verb],) if outcome == DOES else ()
-        assert power(verb, facts(state), CONFIG) == Plan(f"{verb} host ns", steps, leave=True)
-
-
-@pytest.mark.parametrize("verb", ["shutdown", "stop", "reboot", "reset"])
-def test_ports_are_for_a_start_alone(verb: str) -> None:
-    cards = facts("running", ("h1-0", "v10"), stale=("vnet0",), networks=(network("v10", 10),))
-    assert power(verb, cards, CONFIG).steps == (COMMANDS[verb],)
+        assert plan(verb, facts(state)) == Plan(f"{verb} host ns", steps, leave=True)
 
 
 def test_a_start_sees_that_each_port_has_its_vlans() -> None:
@@ -149,8 +150,8 @@ def test_a_start_sees_that_each_port_has_its_vlans() -> None:
             *("--", "wait-until", "Port", "h1-8", "tag=10", "trunks=[]", "vlan_mode=[]"),
         ),
     )
-    plan = power("start", facts("shut off", *cards, networks=networks), CONFIG)
-    assert plan == Plan("start host ns", (START, check), leave=True)
+    found = facts("shut off", *cards, networks=networks)
+    assert start(found, CONFIG) == Plan("start host ns", (START, check), leave=True)
 
 
 def test_a_start_removes_the_stale_ports_that_it_could_get() -> None:
@@ -169,13 +170,12 @@ def test_a_start_removes_the_stale_ports_that_it_could_get() -> None:
         "see that each port has its VLANs",
         ovs("wait-until", "Port", "h1-0", "tag=10", "trunks=[]", "vlan_mode=[]"),
     )
-    plan = power("start", cards, CONFIG)
-    assert plan == Plan("start host ns", (remove, START, check), leave=True)
+    assert start(cards, CONFIG) == Plan("start host ns", (remove, START, check), leave=True)
 
 
 @pytest.mark.parametrize("verb", ["shutdown", "reboot", "reset"])
 def test_a_verb_that_would_end_an_installer(verb: str) -> None:
-    assert would_end_installer(verb, facts("running")).detail == (
+    assert would_end_installer(verb, facts("running").host).detail == (
         f"host 'ns' is in state 'running' and runs its installer, which {verb} would interrupt;"
         " stop ends the install"
     )

@@ -8,6 +8,7 @@ import pytest
 
 from agent.errors import Busy, CommandFailed, JournalFailed
 from agent.operations import leftovers, recovery
+from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.locks import Claim
 from agent.operations.operation import DONE, UNDONE, UNSETTLED, Change
@@ -82,7 +83,9 @@ def test_the_networks_of_a_new_host_stay_until_it_is_settled(
 def hands_over(world: World, error: type[Exception]) -> None:
     """A create that fails, of which the settler is told as it is in the agent."""
     steps = Steps(world.commands, world.journal)  # type: ignore[arg-type]
-    executor = Executor(steps, world.journal, world.locks, world.recovery.add, lambda: None)
+    executor = Executor(
+        *(steps, world.journal, world.locks, world.recovery.add, lambda: None), Admission(1, 0)
+    )
     with pytest.raises(error):
         executor.perform(Change((HOST,), lambda: CREATE, dict), "one", asked())
     assert world.holder() == "one"
@@ -92,6 +95,21 @@ def record(world: World) -> tuple[object, object]:
     found = world.journal.get("one")
     assert found is not None
     return found["status"], found["error"]
+
+
+def test_what_is_tried_again_is_not_settled_by_another_start_beside_that(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the installs cannot be read, and everything is begun anew."""
+    write(world.journal, CREATE, [GOOD, BEGAN])
+    works = fails_until(world, "undo one")
+    world.recovery.start()
+    caplog.clear()
+    world.recovery.start()
+    assert "holds host" not in caplog.text
+    assert world.recovery.unsettled() == ["one"]
+    works.set()
+    wait_until_settled(world)
 
 
 @pytest.mark.parametrize("stuck", TWO)

@@ -1,12 +1,13 @@
 """What a host boots from next: each request, each plan, and each start and restart with one set."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agent.errors import FieldError, InvalidRequest, WrongState
-from agent.hypervisor.facts import DomainDetails
+from agent.hypervisor.facts import DomainDetails, StartFacts
 from agent.plans import power
 from agent.plans.boot_override import active, restart, set_override, start
 from agent.plans.plan import Install, Plan, Step
@@ -27,7 +28,7 @@ HOST = replace(
         Disk("sdb", "cdrom", None, None, None, ()),
         Disk("sdc", "cdrom", "/pool/a.iso", None, None, ()),
     ),
-    interfaces=facts("shut off", ("h1-0", "v10")).definition.interfaces,
+    interfaces=facts("shut off", ("h1-0", "v10")).host.definition.interfaces,
 )
 
 
@@ -271,9 +272,17 @@ CHECK = Step(
 )
 
 
-def fact(kept: Domain, state: str = "shut off", stale: tuple[str, ...] = ()) -> Any:
-    """The facts of a power change of the host."""
-    return replace(facts(state, networks=(V10,), stale=stale), definition=kept)
+def fact(
+    kept: Domain,
+    state: str = "shut off",
+    stale: tuple[str, ...] = (),
+    *,
+    runs: Domain | None = None,
+    saved: bool = False,
+) -> StartFacts:
+    """The facts of a start of the host. runs: the form in which it runs, None for the kept one."""
+    host = DomainDetails(state, False, runs or kept, kept, {}, None, saved)
+    return StartFacts(host, {V10.name: V10}, stale)
 
 
 def starts_once(target: str, *words: str, does: str = "start host ns") -> Plan:
@@ -366,26 +375,27 @@ RESET = Step("reset domain ns", virsh("reset", f"--domain={UUID}"))
 
 @pytest.mark.parametrize("kept", [HOST, PXE_ALWAYS])
 def test_a_restart_is_a_reset(kept: Domain) -> None:
-    plan = restart(fact(kept, "running"), kept, CONFIG)
+    plan = restart(fact(kept, "running"), CONFIG)
     assert plan == Plan("reset host ns", (RESET,), leave=True)
 
 
-def test_one_that_is_saved_goes_on_where_it_was() -> None:
+@pytest.mark.parametrize("begins", [start, restart])
+def test_one_that_is_saved_goes_on_where_it_was(begins: Callable[..., Plan]) -> None:
     kept = once("Pxe")
-    assert start(replace(fact(kept), saved=True), CONFIG) == STARTS
+    assert begins(fact(kept, saved=True), CONFIG) == STARTS
 
 
 def test_a_restart_of_one_that_is_off_is_its_start() -> None:
-    assert restart(fact(HOST), HOST, CONFIG) == STARTS
+    assert restart(fact(HOST), CONFIG) == STARTS
     kept = once("Pxe")
-    assert restart(fact(kept), kept, CONFIG) == starts_once("Pxe", "--pxe")
+    assert restart(fact(kept), CONFIG) == starts_once("Pxe", "--pxe")
 
 
 @pytest.mark.parametrize("state", ["running", "idle", "paused", "crashed"])
 def test_a_restart_with_something_for_once(state: str) -> None:
     kept = once("Pxe")
     steps = (STOP, *starts_once("Pxe", "--pxe").steps)
-    assert restart(fact(HOST, state), kept, CONFIG) == Plan(
+    assert restart(fact(kept, state, runs=HOST), CONFIG) == Plan(
         "restart host ns", steps, Install("ns", UUID, None, override=True)
     )
 
@@ -393,5 +403,5 @@ def test_a_restart_with_something_for_once(state: str) -> None:
 def test_a_restart_after_a_boot_for_once() -> None:
     """A reset would boot the same once more."""
     runs = replace(HOST, on_reboot="destroy")
-    plan = restart(fact(runs, "running"), HOST, CONFIG)
+    plan = restart(fact(HOST, "running", runs=runs), CONFIG)
     assert plan == Plan("restart host ns", (STOP, START, CHECK))

@@ -613,7 +613,7 @@ def test_any_json_is_a_request_or_refused(name: str, body: Any) -> None:
 FACTS = NewHostFacts(
     domains=frozenset(),
     macs=frozenset(),
-    networks=(Network("vlan:10", UUID, "br0", True, Vlan((10,))),),
+    networks={"vlan:10": Network("vlan:10", UUID, "br0", True, Vlan((10,)))},
     active_networks=frozenset({"vlan:10"}),
     bridges=frozenset({"br0"}),
     memory_mib=1024,

@@ -20,6 +20,7 @@ from agent.http.resources.changes import Changes
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.screens import Screens
+from agent.operations.admission import Admission
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
 from agent.operations.locks import Locks
@@ -69,7 +70,8 @@ class Agent:
         steps = Steps(runner, self.journal)
         self.recovery = Recovery(steps, self.journal, self.locks)
         self.executor = Executor(
-            steps, self.journal, self.locks, self.unsettled.append, lambda: None
+            *(steps, self.journal, self.locks, self.unsettled.append, lambda: None),
+            Admission(config.creates, config.creates_waiting),
         )
         places = Places(config.threads)
         changes = Changes(self.executor, self.journal, places, rest_codes=config.rest_codes)

@@ -174,13 +174,6 @@ class Virsh:
             *(f"--set=<image>{escape(url)}</image>", "--config"),
         )
 
-    def forget_media(self, domain: str) -> Command:
-        """Take that note out of the definition; there may be none."""
-        return self._command(
-            *("metadata", f"--domain={domain}", f"--uri={MEDIA_URI}", "--remove", "--config"),
-            tolerates=NO_DOMAIN,
-        )
-
     def note_boot(self, domain: str, enabled: str, target: str, before: str) -> Command:
         """Note in the kept definition of a domain what it is to boot from other than usual.
 
@@ -193,10 +186,10 @@ class Virsh:
             *(f"--set=<override {noted}/>", "--config"),
         )
 
-    def forget_boot(self, domain: str) -> Command:
-        """Take that note out of the definition; there may be none."""
+    def forget(self, domain: str, uri: str) -> Command:
+        """Take such a note, of MEDIA_URI or BOOT_URI, out of the definition; there may be none."""
         return self._command(
-            *("metadata", f"--domain={domain}", f"--uri={BOOT_URI}", "--remove", "--config"),
+            *("metadata", f"--domain={domain}", f"--uri={uri}", "--remove", "--config"),
             tolerates=NO_DOMAIN,
         )
 

@@ -16,10 +16,10 @@ STATES = (
     "crashed",
     "pmsuspended",
 )
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_UUID_NAMES = re.compile(r"\n*(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} [^\n]+\n)*+\n*")
-_STATE = re.compile(r"Domain: '([^\n]*)'\n  state\.state=([0-7])\n  state\.reason=\d+\n\n")
-_STATES = re.compile(rf"\n*(?:{_STATE.pattern})*+\n*")
+# A UUID as libvirt prints it, for a regular expression.
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_UUID_NAMES = re.compile(rf"\n*(?:{UUID} [^\n]+\n)*+\n*")
+_STATE = re.compile(r"^Domain: '(.*)'\n  state\.state=(.*)$", re.MULTILINE)
 _DOMSTATS = re.compile(r"(?:(?:Domain: '[^\n]*'|  [^\n]*)?\n)*+")
 # A domain, or one of the figures that are asked for.
 _FIGURE = re.compile(
@@ -80,7 +80,7 @@ def uuids(text: str) -> list[str]:
     """`list --uuid` or `net-list --uuid`: the UUIDs."""
     found = [line.strip() for line in _lines(text)]
     for uuid in found:
-        if not _UUID.fullmatch(uuid):
+        if not re.fullmatch(UUID, uuid):
             raise InvalidOutput("virsh", uuid, "not a UUID")
     return found
 
@@ -101,21 +101,13 @@ def domain_states(text: str) -> dict[str, str]:
     >>> domain_states("Domain: 'ns'\\n  state.state=5\\n  state.reason=2\\n\\n")
     {'ns': 'shut off'}
     """
-    if _STATES.fullmatch(text):
-        return {match[1]: STATES[int(match[2])] for match in _STATE.finditer(text)}
-    states: dict[str, str] = {}
-    name: str | None = None
-    for line in _lines(text):
-        if line.startswith("Domain: '") and line.endswith("'"):
-            name = line[len("Domain: '") : -1]
-        elif name is not None and line.startswith("  state.state="):
-            number = line.partition("=")[2]
-            if not number.isdigit() or int(number) >= len(STATES):
-                raise InvalidOutput("virsh domstats", line, "an unknown state")
-            states[name] = STATES[int(number)]
-        elif not line.startswith("  "):
-            raise InvalidOutput("virsh domstats", line, "not a domain and not a figure")
-    return states
+    _see_domstats(text)
+    words = {str(number): word for number, word in enumerate(STATES)}
+    found = dict(_STATE.findall(text))
+    for number in found.values():
+        if number not in words:
+            raise InvalidOutput("virsh domstats", f"  state.state={number}", "an unknown state")
+    return {name: words[number] for name, number in found.items()}
 
 
 def usages(text: str) -> dict[str, Usage]:
@@ -124,9 +116,7 @@ def usages(text: str) -> dict[str, Usage]:
     >>> usages("Domain: 'ns'\\n  cpu.time=5\\n  balloon.rss=7\\n\\n")["ns"].cpu_ns
     5
     """
-    if not _DOMSTATS.fullmatch(f"{text}\n"):
-        bad = next((line for line in _lines(text) if not _DOMSTATS.fullmatch(f"{line}\n")), text)
-        raise InvalidOutput("virsh domstats", bad, "not a domain and not a figure")
+    _see_domstats(text)
     found: dict[str, dict[str, str]] = {}
     figures: dict[str, str] = {}
     for name, key, value in _FIGURE.findall(text):
@@ -135,6 +125,13 @@ def usages(text: str) -> dict[str, Usage]:
         else:
             figures = found[name] = {}
     return {name: _usage(figures) for name, figures in found.items()}
+
+
+def _see_domstats(text: str) -> None:
+    """Raise InvalidOutput for a line that is neither a domain's nor a figure's."""
+    if not _DOMSTATS.fullmatch(f"{text}\n"):
+        bad = next((line for line in _lines(text) if not _DOMSTATS.fullmatch(f"{line}\n")), text)
+        raise InvalidOutput("virsh domstats", bad, "not a domain and not a figure")
 
 
 def _usage(figures: dict[str, str]) -> Usage:
