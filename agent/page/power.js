@@ -1,7 +1,7 @@
 // The power buttons of a host.
 
-import { act, confirm } from "./act.js";
-import { change, host as path } from "./api.js";
+import { changeButton } from "./act.js";
+import { change, hostPath } from "./api.js";
 import { h } from "./dom.js";
 
 const LOST = "What its system has not written to disk yet is lost.";
@@ -18,19 +18,12 @@ const VERBS = {
 };
 const FEW = ["start", "shutdown", "stop"];
 
-// verbs: those that there is room for. after: reads the view anew.
+// verbs: those that there is room for. after: reads the view again.
 export function powerButtons({ name, state }, after, verbs = FEW) {
   return verbs.filter((verb) => VERBS[verb].on.includes(state)).map((verb) => {
     const { label, asks } = VERBS[verb];
-    return h("button", {
-      type: "button",
-      id: `${verb} ${name}`,
-      "aria-label": `${label} ${name}`,
-      onclick: async ({ currentTarget: button }) => {
-        if (asks && !(await confirm(`${label} ${name}?`, h("p", {}, asks), label))) return;
-        await act(button, () => change("PUT", path(name, `/${verb}`)), after);
-      },
-    }, label);
+    const does = () => change("PUT", hostPath(name, `/${verb}`));
+    return changeButton(label, `${label} ${name}`, does, after, { asks: asks && (() => h("p", {}, asks)) });
   });
 }
 
