@@ -13,7 +13,7 @@ export function complain(...what) {
 }
 
 // Makes the change of a button, which shows its progress. does: begins the change, and returns its operation.
-// after: reads the view again; it is called with whether the change was made. tell: shows a refusal.
+// after: an async function that reads the view again, called with whether the change was made. tell: shows a refusal.
 export async function act(button, does, after, tell = (error) => complain(error.message)) {
   if (button.ariaBusy === "true") return;
   complain();
@@ -35,7 +35,8 @@ export async function act(button, does, after, tell = (error) => complain(error.
     button.ariaBusy = null;
     delete button.dataset.phase;
   }
-  await after?.(done).catch(() => {});
+  // The view itself says when it cannot be read.
+  await after(done).catch(() => {});
 }
 
 // Returns a button that makes a change. what: all that it does, where only the button is read out. asks: returns

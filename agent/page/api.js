@@ -1,7 +1,7 @@
 // Requests to the agent, with the token that this tab keeps.
 
 const KEY = "token";
-// How long a view that is read anew all the time waits for an answer, in ms.
+// How long a view that is read again and again waits for an answer, in ms.
 const LIMIT = 20000;
 
 // An error as the agent reports it: `told` is its problem document, or says that it cannot be reached.

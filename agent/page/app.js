@@ -145,7 +145,7 @@ function askForToken(why) {
     go();
   } },
   h("h1", {}, "A token is needed"),
-  h("p", { role: "alert" }, why || "This agent answers nobody without one."),
+  h("p", { role: "alert" }, why || "Every request to this agent needs one."),
   token.box,
   h("div", {}, h("button", { class: "main" }, "Continue")));
   begin(form);
@@ -153,7 +153,11 @@ function askForToken(why) {
   input.focus();
 }
 
-leave.onclick = () => askForToken("This tab has forgotten its token.");
+leave.onclick = () => {
+  keepToken("");
+  // What was read and typed with it is forgotten too.
+  location.reload();
+};
 document.querySelector(".skip").onclick = (event) => {
   // The hash is the address of the view.
   event.preventDefault();

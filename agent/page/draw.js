@@ -3,7 +3,7 @@
 import { hostPath } from "./api.js";
 import { byName, svg } from "./dom.js";
 
-// A card is as wide as the longest name wants, within these.
+// A card is as wide as the longest name needs, within these, in pixels.
 const CHIP = { least: 128, most: 230, height: 26, gap: 8 };
 const LEFT = 230;
 const PAD = 12;

@@ -63,7 +63,7 @@ export async function hostView(view, [name], { writes }) {
     times += 1;
   }
 
-  const remove = () => changeButton("Delete", `Delete ${name}`, () => change("DELETE", hostPath(name)), (done) => {
+  const remove = () => changeButton("Delete", `Delete ${name}`, () => change("DELETE", hostPath(name)), async (done) => {
     if (done && view.isConnected) location.hash = "#/";
   }, {
     danger: true,

@@ -7,9 +7,9 @@ import { h } from "./dom.js";
 const LOST = "What its system has not written to disk yet is lost.";
 const VERBS = {
   start: { label: "Start", on: ["shut off"] },
-  shutdown: { label: "Shut down", on: ["running", "idle"], asks: "Its power button is pressed. Its system may take its time, or not heed it." },
+  shutdown: { label: "Shut down", on: ["running", "idle"], asks: "Its power button is pressed. Its system may take its time, or ignore it." },
   reboot: { label: "Reboot", on: ["running", "idle"], asks: "Its system is asked to reboot. What runs on it is interrupted." },
-  reset: { label: "Reset", on: ["running", "idle", "paused"], asks: `It starts anew at once. ${LOST}` },
+  reset: { label: "Reset", on: ["running", "idle", "paused"], asks: `It restarts at once. ${LOST}` },
   stop: {
     label: "Stop",
     on: ["running", "idle", "paused", "in shutdown", "crashed", "pmsuspended"],

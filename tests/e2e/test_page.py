@@ -502,7 +502,7 @@ def test_power(shown: Tab, agent: Agent) -> None:
         assert asked in shown.answer("Cancel")
     reset = shown.button(f"Reset {NAME}")
     reset.click()
-    assert "starts anew at once" in shown.answer("Reset")
+    assert "restarts at once" in shown.answer("Reset")
     expect(page.get_by_role("link", name=f"reset host {NAME}")).to_be_visible()
     expect(reset).not_to_have_attribute("aria-busy", "true")
     assert agent.request("PUT", f"/hosts/{NAME}/stop").status == 200
@@ -776,6 +776,12 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
         stored = page.evaluate("[JSON.stringify(localStorage), document.cookie, location.href]")
         assert stored == ["{}", "", f"{shown.base}/#/hosts/{NAME}"]
 
+        page.get_by_role("link", name="New host").click()
+        page.get_by_label("Name", exact=True).fill("typed")
+        shown.button("Forget the token").click()
+        give(shown, full)
+        expect(page.get_by_label("Name", exact=True)).to_have_value("")
+        page.go_back()
         shown.button("Forget the token").click()
         expect(navigation).to_have_text(["Overview", "Operations"])
         give(shown, reads)
