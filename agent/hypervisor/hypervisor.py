@@ -1,7 +1,7 @@
 """Reads the hypervisor: the facts that plans are built from and answers are made of."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from agent.config import Config
@@ -220,7 +220,9 @@ class Hypervisor:
         )
         self._pool_info(pool)
         names = read.uuid_names(domains.text)
-        definitions = self._definitions(names, read.uuids(running.text))
+        definitions = self._reads.joined_unless(
+            NO_DOMAIN, _every_definition(names, read.uuids(running.text))
+        )
         return NewHostFacts(
             domains=frozenset(names.values()),
             macs=libvirt_xml.macs(definitions),
@@ -247,15 +249,11 @@ class Hypervisor:
     def domain_definitions(self) -> tuple[libvirt_xml.Domain, ...]:
         """Every definition of every domain: the one that is kept, and the one that runs."""
         everything, running = self._reads.batch(_LIST, _RUNNING)
-        return libvirt_xml.domains(
-            self._definitions(read.uuid_names(everything.text), read.uuids(running.text))
+        texts = self._reads.texts_unless(
+            NO_DOMAIN,
+            _every_definition(read.uuid_names(everything.text), read.uuids(running.text)),
         )
-
-    def _definitions(self, uuids: Iterable[str], running: Collection[str]) -> str:
-        """The XML of all domains, also as those that run are kept; not of those that are gone."""
-        # One that is off has but the one that is kept.
-        kept = (("dumpxml", "--inactive", uuid) for uuid in running)
-        return self._reads.joined_unless(NO_DOMAIN, (*(("dumpxml", uuid) for uuid in uuids), *kept))
+        return tuple(libvirt_xml.domain(text) for text in texts if text is not None)
 
     def pool_without_volumes(self) -> PoolFacts:
         """The agent's pool: its name and its folder. Raises PoolOff when it is off."""
@@ -328,6 +326,14 @@ class Hypervisor:
             off = f"error: storage pool '{self._config.pool}' is not active"
             raise PoolOff(reply.command, 0, off)
         return told
+
+
+def _every_definition(uuids: Iterable[str], running: Iterable[str]) -> list[tuple[str, ...]]:
+    """The reads of all definitions of domains. One that is off has but the one that is kept."""
+    return [
+        *(("dumpxml", uuid) for uuid in uuids),
+        *(("dumpxml", "--inactive", uuid) for uuid in running),
+    ]
 
 
 def _install_look(before: str, xml: str, info: str, after: str) -> InstallLook:

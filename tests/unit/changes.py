@@ -121,7 +121,7 @@ VOLUMES = ("fixture.example.com.0.qcow2", "fixture.example.com.1.qcow2", "overla
 def expect_delete_facts(agent: Agent) -> None:
     agent.reads(LIST)
     agent.reads(LIST, RUNNING)
-    agent.joined_reads(*definitions())
+    agent.reads(*definitions())
     rows = "".join(f" {name}   {POOL}/{name}\n" for name in VOLUMES)
     agent.reads(POOL_XML, Read("vol-list fixture-pool", f" Name   Path\n-----\n{rows}\n"))
     agent.reads(

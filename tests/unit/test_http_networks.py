@@ -66,7 +66,7 @@ def expect_delete_facts(agent: Agent, hosts: Read = EMPTY_LIST) -> None:
     expect_networks(agent)
     agent.reads(hosts, RUNNING if hosts is LIST else NONE_RUNNING)
     if hosts is LIST:
-        agent.joined_reads(*definitions())
+        agent.reads(*definitions())
 
 
 def expect_new_network(agent: Agent, bridges: str = "fixbr0\n") -> None:

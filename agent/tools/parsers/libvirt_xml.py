@@ -152,11 +152,6 @@ def domain(text: str) -> Domain:
     return _domain(_root(text, "domain"))
 
 
-def domains(text: str) -> tuple[Domain, ...]:
-    """`dumpxml` of several, one after the other: the domains."""
-    return tuple(_domain(root) for root in _root(f"<all>{text}</all>", "all"))
-
-
 def snapshot(text: str) -> Snapshot:
     """`snapshot-dumpxml`: one snapshot."""
     root = _root(text, "domainsnapshot")
