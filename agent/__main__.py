@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"agent: {error.detail}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read the output, such as `head`, has had enough.
+        # The reader of the output, such as `head`, has exited.
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:

@@ -45,7 +45,7 @@ def _text(default: str, *rules: Rule) -> str:
 
 def _choice(*words: str) -> str:
     """One of some words, of which the first is the default."""
-    return _setting(words[0], (lambda word: word in words, f"is none of {', '.join(words)}"))
+    return _setting(words[0], (lambda word: word in words, f"is not one of {', '.join(words)}"))
 
 
 def _can_listen(listen: str) -> bool:

@@ -166,7 +166,7 @@ class DomainGone(CommandFailed):
 class NoRoom(CommandFailed):
     """The hypervisor has not the disk space or the memory that was asked for."""
 
-    why = "found no room on the hypervisor"
+    why = "found too little disk space or memory"
 
 
 class WrongVlan(CommandFailed):

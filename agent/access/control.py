@@ -42,11 +42,10 @@ class AccessControl:
         self.sessions = Sessions(self.tokens, config.session_seconds, config.sessions)
         self._open_health = config.open_health
         self._unix = config.socket_path() is not None
-        names = {*config.server_names, "localhost"}
-        if not self._unix:
-            names.add(config.address()[0])
-        self._any_address = not self._unix and _is_unspecified(config.address()[0])
-        self._names = {_canonical(name) for name in names}
+        host = "localhost" if self._unix else config.address()[0]
+        self._names = {_canonical(name) for name in (*config.server_names, "localhost", host)}
+        address = _address(host)
+        self._any_address = address is not None and address.is_unspecified
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Called by Falcon before routing, so that strangers do not learn which paths there are.
@@ -89,11 +88,11 @@ class AccessControl:
         if route.startswith("/hosts/{name}") and not rights.sees(params["name"]):
             if req.method != "POST":
                 raise no_host(params["name"])
-            why = f"{params['name']!r} is none of them"
+            why = f"{params['name']!r} is not one of them"
         elif "{network}" in route and req.method not in _READS:
-            why = "networks are everybody's; it may not change any"
+            why = "networks are shared: it cannot change them"
         elif route == "/metrics":
-            why = "the metrics are those of all"
+            why = "the metrics cover all hosts"
         if why is not None:
             raise falcon.HTTPForbidden(
                 description=f"the token {req.context.token.name} is for some hosts only, and {why}"
@@ -123,15 +122,15 @@ class AccessControl:
             return
         raise falcon.HTTPError(
             421,
-            description=f"the Host {given!a} is none of this agent's; its setting server_names"
-            " is for the names that it is reached by",
+            description=f"the Host {given!a} is not a name of this agent; add it to the setting"
+            " server_names",
         )
 
 
 def _check_origin(req: falcon.Request) -> None:
     """Refuse a change that a web page of another site asks for; programs send none of these."""
     if (req.get_header("Sec-Fetch-Site") or "").lower() in ("cross-site", "same-site"):
-        raise falcon.HTTPForbidden(description="a web page of another site asks for this change")
+        raise falcon.HTTPForbidden(description="a web page of another site sent this change")
     origin = req.get_header("Origin")
     if origin is None:
         return
@@ -141,7 +140,7 @@ def _check_origin(req: falcon.Request) -> None:
         host = ""
     if not host or host != (req.env.get("HTTP_HOST") or "").lower():
         raise falcon.HTTPForbidden(
-            description=f"a web page of another site asks for this change: Origin {origin!a}"
+            description=f"a web page of another site sent this change: Origin {origin!a}"
         )
 
 
@@ -208,7 +207,7 @@ def _check_rights(req: falcon.Request) -> None:
     if req.context.rights.read_only and req.method not in _READS and not ends:
         name = req.context.token.name
         raise falcon.HTTPForbidden(
-            description=f"the token {name} is read-only; it may GET and change nothing"
+            description=f"the token {name} is read-only; it permits only GET, HEAD and OPTIONS"
         )
 
 
@@ -237,7 +236,7 @@ def require_authentication(config: Config) -> None:
     if host.lower() == "localhost" or (address is not None and address.is_loopback):
         return
     raise ConfigError(
-        f"listen: {config.listen} is not loopback, and whoever reaches the agent owns the"
+        f"listen: {config.listen} is not loopback, and anyone who can reach the agent controls the"
         " hypervisor; set tokens_file (or no_authentication = true)"
     )
 
@@ -259,8 +258,3 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(name)
     except ValueError:
         return None
-
-
-def _is_unspecified(host: str) -> bool:
-    address = _address(host)
-    return address is not None and address.is_unspecified

@@ -1,6 +1,5 @@
 """Redfish sessions: what a client gets for its token, and authenticates with for a while."""
 
-import hmac
 import secrets
 import threading
 import time
@@ -44,14 +43,15 @@ class Sessions:
         most: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.seconds = seconds
+        self._seconds = seconds
         self._tokens = tokens
         self._most = most
         self._clock = clock
         # One for all of them: it is as old as they are, and so a request costs one hash.
         self._salt = secrets.token_bytes(16)
         self._lock = threading.Lock()
-        self._sessions: dict[str, Session] = {}
+        # By their hashes, oldest first.
+        self._sessions: dict[bytes, Session] = {}
 
     def open(self, user_name: str, token: str) -> tuple[Session, str] | None:
         """Begin a session; returns it and what its client authenticates with.
@@ -75,8 +75,8 @@ class Sessions:
                 first = min(
                     self._sessions.values(), key=lambda each: (not _same(each, found), each.used)
                 )
-                del self._sessions[first.id]
-            self._sessions[new.id] = new
+                del self._sessions[first.hash]
+            self._sessions[new.hash] = new
         return new, secret
 
     def find(self, secret: str) -> Token | None:
@@ -86,20 +86,18 @@ class Sessions:
         """
         if self._tokens is None or len(secret) > MOST_TOKEN:
             return None
-        hashed, session = digest(self._salt, secret), None
+        hashed = digest(self._salt, secret)
         with self._lock:
             self._forget()
-            # All of them, as with tokens.
-            for each in self._sessions.values():
-                if hmac.compare_digest(each.hash, hashed):
-                    session = each
+            # The time it takes says nothing of a secret, whose hash nobody else can compute.
+            session = self._sessions.get(hashed)
         if session is None:
             return None
         # As the file has it now: its rights may have been edited.
         token = next((each for each in self._tokens.all() if _same(session, each)), None)
         with self._lock:
             if token is None:
-                self._sessions.pop(session.id, None)
+                self._sessions.pop(hashed, None)
             else:
                 session.used = self._clock()
         return token
@@ -113,15 +111,15 @@ class Sessions:
     def end(self, session: Session) -> None:
         """End a session; it may have ended already."""
         with self._lock:
-            self._sessions.pop(session.id, None)
+            self._sessions.pop(session.hash, None)
 
     def _forget(self) -> None:
         """Forget the sessions that are too old."""
         now = self._clock()
         self._sessions = {
-            id_: each
-            for id_, each in self._sessions.items()
-            if now - each.used < self.seconds and now - each.began < _LONGEST * self.seconds
+            hashed: each
+            for hashed, each in self._sessions.items()
+            if now - each.used < self._seconds and now - each.began < _LONGEST * self._seconds
         }
 
 

@@ -94,7 +94,7 @@ def _parse_line(line: str) -> Token:
         raise ValueError(f"it has {len(words)} words; a token is its name, rights, salt and hash")
     name, rights, salt, hashed, *hosts = words
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a token")
+        raise ValueError(f"{name!r} is not a valid token name")
     if rights not in (FULL, READ_ONLY):
         raise ValueError(f"{rights!r} is neither {FULL} nor {READ_ONLY}")
     for what, value, digits in (("salt", salt, 32), ("hash", hashed, 64)):
@@ -208,7 +208,7 @@ def add(path: Path, name: str, *, read_only: bool, hosts: Sequence[str] = ()) ->
         if not _is_pattern(pattern):
             raise ConfigError(
                 f"{pattern!r}: a pattern of host names has 1 to {_MOST_PATTERN} printable"
-                " characters, none of them a space, for which ? stands"
+                " characters and no space; use ? for one"
             )
     secret, salt = secrets.token_urlsafe(32), secrets.token_bytes(16)
     rights = READ_ONLY if read_only else FULL

@@ -38,10 +38,10 @@ class Finding:
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    does = "say whether this machine has what the agent needs"
-    more = "Exits with 1 when something has failed. Starts, and ends, one empty trial machine."
+    does = "check that this machine has what the agent needs"
+    more = "Exits with 1 if a check failed. Starts one empty trial machine, and removes it."
     check = add_command(commands, "check", does, more, "check --json", _check)
-    check.add_argument("--json", action="store_true", help="for a program to read")
+    check.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -69,7 +69,7 @@ def _print_json(findings: Sequence[Finding]) -> None:
 def _findings(config: Config) -> Iterator[Finding]:
     runner = TerminalRunner(config.virsh_seconds)
     hypervisor = Hypervisor(runner, config)
-    yield Finding("configuration", OK, "every setting can be used")
+    yield Finding("configuration", OK, "all settings are valid")
     looks: list[tuple[str, Callable[[], _Found]]] = [
         ("access", lambda: _access(config)),
         *((tool, partial(_tool, runner, tool)) for tool in _TOOLS),
@@ -79,8 +79,8 @@ def _findings(config: Config) -> Iterator[Finding]:
         ("bridge", lambda: _bridge(hypervisor, config)),
         ("virtualisation", lambda: _virtualisation(runner, config)),
         ("stale ports", lambda: _stale_ports(hypervisor)),
-        ("state folder", lambda: _folder(config.state_dir, "the agent makes it when it starts")),
-        ("console folder", lambda: _folder(config.console_dir, "libvirt's package makes it")),
+        ("state folder", lambda: _folder(config.state_dir, "the agent creates it at its start")),
+        ("console folder", lambda: _folder(config.console_dir, "libvirt's package creates it")),
         ("user", _user),
     ]
     for what, look in looks:
@@ -94,17 +94,17 @@ def _access(config: Config) -> _Found:
     require_authentication(config)
     if config.tokens_file:
         count = len(tokens.read(Path(config.tokens_file)))
-        return OK, f"clients with a token: there are {count} in {config.tokens_file}"
+        return OK, f"clients with a token; {config.tokens_file} has {count}"
     if config.socket_path() is not None:
-        return OK, f"whoever may open {config.socket_path()}"
-    return OK, f"whoever reaches {config.listen}, without authentication"
+        return OK, f"anyone who can open {config.socket_path()}"
+    return OK, f"anyone who can reach {config.listen}, without authentication"
 
 
 def _tool(runner: TerminalRunner, tool: str) -> _Found:
     if shutil.which(tool) is None:
         return FAILED, "it is not installed"
     lines = runner.run([tool, "--version"]).stdout.splitlines()
-    return (OK, lines[0]) if lines else (FAILED, "it does not say its version")
+    return (OK, lines[0]) if lines else (FAILED, "it did not print its version")
 
 
 def _libvirt(hypervisor: Hypervisor, config: Config) -> _Found:
@@ -127,7 +127,7 @@ def _bridge(hypervisor: Hypervisor, config: Config) -> _Found:
 
 def _virtualisation(runner: TerminalRunner, config: Config) -> _Found:
     if config.virt_type != "auto":
-        return OK, f"{config.virt_type}, by the configuration"
+        return OK, f"{config.virt_type}, set in the configuration"
     trial = VirtType(runner, config)
     if trial() == "kvm":
         return OK, "hardware: a trial machine ran under KVM"
@@ -140,7 +140,7 @@ def _stale_ports(hypervisor: Hypervisor) -> _Found:
         return OK, "none"
     return (
         WARNING,
-        f"{', '.join(stale)}: no machine that runs has them; remove each with:"
+        f"{', '.join(stale)}: no running machine uses them; remove each with:"
         " ovs-vsctl del-port NAME",
     )
 
@@ -148,7 +148,7 @@ def _stale_ports(hypervisor: Hypervisor) -> _Found:
 def _folder(path: str, who: str) -> _Found:
     folder = Path(path)
     if not folder.is_dir():
-        return WARNING, f"{path} is not there; {who}"
+        return WARNING, f"{path} does not exist; {who}"
     if not os.access(folder, os.W_OK | os.X_OK):
         return FAILED, f"{path} cannot be written by this user"
     return OK, path
@@ -157,4 +157,4 @@ def _folder(path: str, who: str) -> _Found:
 def _user() -> _Found:
     if os.geteuid() == 0:
         return OK, "root"
-    return WARNING, "not root: libvirt and Open vSwitch may refuse what the agent asks of them"
+    return WARNING, "not root: libvirt and Open vSwitch may refuse the agent's commands"

@@ -22,8 +22,8 @@ def add_command(
     does, more, example: for its help. run: is called with the arguments; returns the exit status.
     """
     parser = _add_parser(commands, name, does, more, example)
-    parser.add_argument("--config", metavar="FILE", help="settings, as in etc/agent.toml")
-    parser.add_argument("--state-dir", metavar="DIR", help="where the agent keeps its own files")
+    parser.add_argument("--config", metavar="FILE", help="the settings; see etc/agent.toml")
+    parser.add_argument("--state-dir", metavar="DIR", help="the folder of the agent's own files")
     parser.set_defaults(run=run)
     return parser
 

@@ -18,7 +18,7 @@ _FOLLOW_SECONDS = 1.0
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    does = "say what the agent did: list operations, or show one"
+    does = "list the agent's operations, or show one"
     actions = add_group(commands, "journal", does, "journal list --host ns.example.com --follow")
     does = "list operations, the newest last"
     more = "Columns: number, time, status, steps done, what it does, id."
@@ -27,14 +27,14 @@ def add_to(commands: Commands) -> None:
     listed.add_argument("--host", help="only this host's")
     listed.add_argument("--network", help="only this network's")
     listed.add_argument("--status", choices=STATUSES, help="only those of this status")
-    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="at most (50)")
-    listed.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
-    listed.add_argument("--json", action="store_true", help="an object a line")
-    does = "show one operation: what was asked, every command, how it ended"
+    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="at most N (50)")
+    listed.add_argument("--follow", action="store_true", help="continue until Ctrl-C")
+    listed.add_argument("--json", action="store_true", help="print one JSON object per line")
+    does = "show one operation: its request, every command, its result"
     shown = add_command(actions, "show", does, "", "journal show 12 --script > replay.sh", _show)
     shown.add_argument("operation", metavar="OPERATION", help="its id, or its number")
-    shown.add_argument("--script", action="store_true", help="its plan as a shell script")
-    shown.add_argument("--json", action="store_true", help="for a program to read")
+    shown.add_argument("--script", action="store_true", help="print its plan as a shell script")
+    shown.add_argument("--json", action="store_true", help="print JSON")
 
 
 def with_action(words: Sequence[str]) -> list[str]:
@@ -59,8 +59,7 @@ def open_journal(args: argparse.Namespace) -> Journal:
         path.stat()
     except OSError as error:
         raise ConfigError(
-            f"state_dir: {path}: {error.strerror}; --state-dir names the folder that the agent"
-            " serves from"
+            f"state_dir: {path}: {error.strerror}; pass the agent's own --config or --state-dir"
         ) from error
     return Journal(path)
 
@@ -162,7 +161,7 @@ def _outcome(command: dict[str, Any]) -> str:
     if command["error"]:
         return str(command["error"])
     if command["exit_code"] is None:
-        return "its end is not known"
+        return "it is running, or was interrupted"
     return f"exit {command['exit_code']} after {command['seconds']:.3f} s"
 
 

@@ -15,15 +15,15 @@ from agent.tools.command import Command
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    does = "run an operation's commands again, here in the terminal"
-    more = "Shows the commands, asks, and runs them. When one fails, what was made is taken back."
+    does = "run an operation's commands again in the terminal"
+    more = "Shows the commands, asks, and runs them. If one fails, the steps that began are undone."
     replay = add_command(commands, "replay", does, more, "replay 12 --from 2", _replay)
     replay.add_argument("operation", metavar="OPERATION", help="its id, or its number")
     replay.add_argument("--yes", action="store_true", help="do not ask")
     replay.add_argument(
         "--from", dest="first", type=int, default=1, metavar="STEP", help="the first step to run"
     )
-    replay.add_argument("--print", action="store_true", help="print the script, run nothing")
+    replay.add_argument("--print", action="store_true", help="print a script, and run nothing")
 
 
 def _replay(args: argparse.Namespace) -> int:

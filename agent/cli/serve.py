@@ -9,9 +9,9 @@ from agent.cli.command import Commands, add_command, settings
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    does, more = "answer requests until SIGTERM or Ctrl-C", "scripts/serve sets up what it needs."
+    does, more = "serve until SIGTERM or Ctrl-C", "scripts/serve also sets up what it needs."
     serve = add_command(commands, "serve", does, more, "serve --listen 127.0.0.1:8420", _serve)
-    serve.add_argument("--listen", metavar="ADDRESS:PORT", help="where to answer; or unix:/PATH")
+    serve.add_argument("--listen", metavar="ADDRESS:PORT", help="or unix:/PATH")
 
 
 def _serve(args: argparse.Namespace) -> int:

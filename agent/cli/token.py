@@ -11,40 +11,42 @@ from agent.errors import ConfigError
 
 def add_to(commands: Commands) -> None:
     """Add this subcommand."""
-    does = "make, list and revoke the tokens that clients authenticate with"
+    does = "create, list and revoke the tokens that clients authenticate with"
     actions = add_group(commands, "token", does, "token add ci --config agent.toml")
-    does, more = "make a token and print it, once", "The settings' tokens_file keeps a hash of it."
+    does, more = (
+        "create a token and print it, once",
+        "The file tokens_file keeps only a hash of it.",
+    )
     example = "token add grafana --read-only --config FILE"
     add = add_command(actions, "add", does, more, example, _run)
-    add.add_argument("name", metavar="NAME", help="whose it is, for the log and the journal")
-    add.add_argument("--read-only", action="store_true", help="it may GET and change nothing")
+    add.add_argument("name", metavar="NAME", help="its name in the log and the journal")
+    add.add_argument("--read-only", action="store_true", help="only for GET, HEAD and OPTIONS")
     add.add_argument(
         "--host",
         dest="hosts",
         action="append",
         default=[],
         metavar="PATTERN",
-        help="it sees and changes only hosts of such names, as a shell matches them: 'web*'; may"
-        " be repeated",
+        help="only for hosts whose names match this shell pattern, such as 'web*'; may be repeated",
     )
-    does = "list the tokens' names, rights, and the hosts that they are for"
+    does = "list the tokens: names, rights and hosts"
     add_command(actions, "list", does, "", "token list --config FILE", _run)
     does, more = "revoke a token", "A running agent refuses it from the next request on."
     revoke = add_command(actions, "revoke", does, more, "token revoke ci --config FILE", _run)
-    revoke.add_argument("name", metavar="NAME", help="as `token list` has it")
+    revoke.add_argument("name", metavar="NAME", help="as shown by `token list`")
 
 
 def _run(args: argparse.Namespace) -> int:
     path = settings(args).tokens_file
     if not path:
-        raise ConfigError("tokens_file: it is not set; --config names the settings that do")
+        raise ConfigError("tokens_file: it is not set; pass the agent's own --config")
     # The file itself is replaced, and not a link to it.
     file = Path(path).resolve()
     match args.action:
         case "add":
             # Alone on stdout, so that a script can take it from there.
             print(tokens.add(file, args.name, read_only=args.read_only, hosts=args.hosts))
-            print("This is the only time that it is shown.", file=sys.stderr)
+            print("It is not shown again.", file=sys.stderr)
         case "revoke":
             tokens.revoke(file, args.name)
         case _:

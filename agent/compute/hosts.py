@@ -96,13 +96,13 @@ class Hosts:
         """What a host has used since it started; raises NotFound, and WrongState when it is off."""
         found = self._hypervisor.usage(name)
         if found.state == "shut off":
-            raise WrongState(f"host {name!r} is shut off, and uses nothing until it runs")
+            raise WrongState(f"host {name!r} is shut off, and has no usage until it is started")
         used = found.usage
         if used.cpu_ns is None or used.rss_kib is None:
             # libvirt waits half a minute for what QEMU is busy with, and leaves out the rest.
             raise WrongState(
-                f"libvirt does not say what host {name!r} uses: it is busy, as with a snapshot;"
-                " ask again"
+                f"libvirt cannot report the usage of host {name!r} while it is busy, such as with a"
+                " snapshot; try again"
             )
         return {
             "cpu_seconds": used.cpu_ns / 1e9,

@@ -60,10 +60,13 @@ def decide(look: InstallLook | None, after_install: str = "start") -> tuple[Next
                 return ended, ""
             case "daemon":
                 # Also when the installer ended the host in just that moment.
-                return Next.FAIL, "libvirtd ended the host: it could not take it over at its start"
-        return Next.FAIL, f"the host ended with its installer: {look.reason}"
+                return (
+                    Next.FAIL,
+                    "libvirtd stopped the host at its own start: it could not reconnect to it",
+                )
+        return Next.FAIL, f"the host stopped during its install: {look.reason}"
     if look.state == "crashed":
-        return Next.FAIL, f"the host crashed with its installer: {look.reason}"
+        return Next.FAIL, f"the host crashed during its install: {look.reason}"
     if look.installing:
         return Next.WAIT, ""
     # It runs in the form that is kept: somebody started it already.

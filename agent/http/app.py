@@ -10,26 +10,29 @@ from agent.compute.networks import Networks
 from agent.compute.overview import Overview
 from agent.config import Config
 from agent.http import problems
+from agent.http.answers import json_line
 from agent.http.contract.document import document
 from agent.http.docs import manual
 from agent.http.metrics import Metrics
-from agent.http.middleware import BodyLimit, Head, Passwords, RequestLog, json_line
+from agent.http.middleware import BodyLimit, Head, Passwords, RequestLog
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.console import Console
 from agent.http.resources.documentation import Docs, OpenApi
 from agent.http.resources.health import Health
-from agent.http.resources.hosts import BootOrder, Host, HostList, Install, Media, Power
+from agent.http.resources.hosts import BootOrder, Host, HostList, Install, Media, OfHost, Power
 from agent.http.resources.networks import Network, NetworkList
 from agent.http.resources.operations import Operation, OperationList
 from agent.http.resources.page import Files, Root, WholeHypervisor
-from agent.http.resources.screen import Screen, Usage
-from agent.http.resources.snapshots import Revert, Snapshot, SnapshotList
+from agent.http.resources.screen import Screen
+from agent.http.resources.snapshots import Revert, Snapshot
 from agent.http.shared_reads import SharedRead
 from agent.hypervisor.consoles import Consoles
+from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.screens import Screens
 from agent.operations.executor import Executor
 from agent.operations.journal import Journal
+from agent.operations.recovery import Recovery
 from agent.plans.power import VERBS
 
 MANUAL = Path(__file__).parent.parent / "manual"
@@ -42,7 +45,8 @@ def create_app(
     overview: Overview,
     executor: Executor,
     journal: Journal,
-    health: Health,
+    recovery: Recovery,
+    quick: Hypervisor,
     consoles: Consoles,
     screens: Screens,
     access: AccessControl,
@@ -54,16 +58,18 @@ def create_app(
     """Build the application over the objects that do the work.
 
     access: refuses requests before anything else is done with them. metrics: those that the
-    commands and operations are counted in. places: what needs none is answered whatever hangs;
-    health and metrics have short limits of their own. manual_folder: where the pages of the manual
-    are.
+    commands and operations are counted in. places: what needs none is answered whatever hangs.
+    quick: whose commands have short limits, for health and metrics. manual_folder: where the pages
+    of the manual are.
     """
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     limit = BodyLimit(config.body_bytes)
     for middleware in (RequestLog(metrics), access, Passwords(), Head(), limit):
         app.add_middleware(middleware)
     app.req_options.strip_url_path_trailing_slash = True
-    app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=json_line)
+    as_json = falcon.media.JSONHandler(dumps=json_line)
+    for media_type in (falcon.MEDIA_JSON, problems.MEDIA_TYPE):
+        app.resp_options.media_handlers[media_type] = as_json
     problems.add_handlers(app)
 
     network = Network(networks, changes, places)
@@ -79,17 +85,17 @@ def create_app(
     app.add_route("/hosts/{name}/boot", BootOrder(hosts, changes))
     app.add_route("/hosts/{name}/install", Install(hosts, changes, config))
     app.add_route("/hosts/{name}/media", Media(hosts, changes))
-    app.add_route("/hosts/{name}/snapshots", SnapshotList(hosts, places))
+    app.add_route("/hosts/{name}/snapshots", OfHost(hosts.snapshots, places))
     app.add_route("/hosts/{name}/snapshots/{snapshot}", Snapshot(hosts, changes, places))
     app.add_route("/hosts/{name}/snapshots/{snapshot}/revert", Revert(hosts, changes))
     app.add_route("/hosts/{name}/console", Console(consoles, places))
     app.add_route("/hosts/{name}/screen", Screen(screens, places))
-    app.add_route("/hosts/{name}/usage", Usage(hosts, places))
+    app.add_route("/hosts/{name}/usage", OfHost(hosts.usage, places))
     app.add_route("/networks", NetworkList(networks, places))
     app.add_route("/networks/{network}", network)
     app.add_route("/operations", OperationList(journal))
     app.add_route("/operations/{operation}", Operation(journal, executor.phase))
-    app.add_route("/health", health)
+    app.add_route("/health", Health(quick, journal, recovery))
     contract = document(config)
     app.add_route("/openapi.json", OpenApi(contract))
     docs = Docs(contract, manual(manual_folder))
@@ -97,9 +103,9 @@ def create_app(
     app.add_route("/docs/{page}", docs)
     metrics.watch(
         # However many scrapes there are at the same time, they do not take all the threads.
-        SharedRead(health.host_figures, places),
+        SharedRead(quick.figures, places),
         lambda: executor.active,
-        lambda: len(health.unsettled()),
+        lambda: len(recovery.unsettled()),
         lambda: len(journal.installs()),
     )
     app.add_route("/metrics", metrics)

@@ -49,35 +49,35 @@ class Metrics(Collector):
         labels = ("method", "route", "status")
         self._requests = Counter(
             "staging_agent_requests",
-            "Requests that were answered, by method, route and status code.",
+            "Requests, by method, route and status code.",
             labels,
             registry=registry,
         )
         self._request_seconds = Histogram(
             "staging_agent_request_duration_seconds",
-            "How long requests took until the answer began, by method and route.",
+            "Seconds until the response began, by method and route.",
             labels[:2],
             buckets=_SECONDS,
             registry=registry,
         )
         self._commands = Counter(
             "staging_agent_commands",
-            "Commands that have ended, by tool, verb and outcome. A batch of virsh reads goes by"
-            " the verb of the first.",
+            "Commands that have ended, by tool, verb (of a batch of virsh reads the first) and"
+            " outcome.",
             ("tool", "verb", "outcome"),
             registry=registry,
         )
         self._command_seconds = Histogram(
             "staging_agent_command_duration_seconds",
-            "How long commands took, by tool and verb.",
+            "Seconds that commands took, by tool and verb.",
             ("tool", "verb"),
             buckets=_SECONDS,
             registry=registry,
         )
         self._operations = Counter(
             "staging_agent_operations",
-            "Operations that have ended, installs included, by outcome. One that is unsettled"
-            " ends once more when it is settled.",
+            "Operations that have ended, installs included, by outcome. An unsettled one is counted"
+            " again when it is settled.",
             ("outcome",),
             registry=registry,
         )
@@ -127,7 +127,11 @@ class Metrics(Collector):
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """The text that a scraper reads, and its content type. accept: the request's header."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except TypeError:
+            # It asks for a version that is no number, which the library compares with some.
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
     def describe(self) -> Iterable[Metric]:
@@ -137,8 +141,8 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Called by the registry at each scrape."""
         hosts = _or_none(self._hosts)
-        yield _gauge(
-            "staging_agent_libvirt_up", "Whether libvirt told the hosts.", int(hosts is not None)
+        yield GaugeMetricFamily(
+            "staging_agent_libvirt_up", "Whether libvirt responded.", int(hosts is not None)
         )
         if hosts is not None:
             states = Count(hosts.states)
@@ -147,24 +151,24 @@ class Metrics(Collector):
                 gauge.add_metric((state,), states[state])
             yield gauge
             yield from _usages(hosts.usages)
-        yield _gauge(
+        yield GaugeMetricFamily(
             "staging_agent_operations_running",
-            "Changes that are being planned or carried out.",
+            "Changes that are being planned or run.",
             self._operations_running(),
         )
-        yield _gauge(
+        yield GaugeMetricFamily(
             "staging_agent_operations_unsettled",
-            "Operations that could neither be ended nor taken back yet.",
+            "Operations that could be neither completed nor undone yet.",
             self._unsettled(),
         )
         installs = _or_none(self._installs)
-        yield _gauge(
+        yield GaugeMetricFamily(
             "staging_agent_journal_up",
             "Whether the journal could be read.",
             int(installs is not None),
         )
         if installs is not None:
-            yield _gauge(
+            yield GaugeMetricFamily(
                 "staging_agent_installs_running", "Installs that have not ended.", installs
             )
 
@@ -173,12 +177,12 @@ def _usages(usages: Mapping[str, Usage]) -> Iterator[Metric]:
     """What each host that runs uses. What libvirt did not tell of one is left out."""
     cpu = CounterMetricFamily(
         "staging_agent_host_cpu_seconds",
-        "Processor time of a host that runs, by host.",
+        "Processor time of a running host, by host.",
         labels=("host",),
     )
     memory = GaugeMetricFamily(
         "staging_agent_host_memory_bytes",
-        "Memory of the hypervisor that a host has, by host.",
+        "Memory of the hypervisor that a running host occupies, by host.",
         labels=("host",),
     )
     for host, usage in usages.items():
@@ -190,17 +194,13 @@ def _usages(usages: Mapping[str, Usage]) -> Iterator[Metric]:
     for name, done, label, counted in _COUNTED:
         counter = CounterMetricFamily(
             f"staging_agent_host_{name}_bytes",
-            f"Bytes that a host that runs has {done}, by host and {label}.",
+            f"Bytes that a running host has {done}, by host and {label}.",
             labels=("host", label),
         )
         for host, usage in usages.items():
             for part, count in counted(usage).items():
                 counter.add_metric((host, part), count)
         yield counter
-
-
-def _gauge(name: str, does: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, does, value=value)
 
 
 def _or_none(read: Callable[[], T]) -> T | None:

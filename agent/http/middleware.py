@@ -9,14 +9,13 @@ import uuid
 import falcon
 
 from agent.access.rights import NOTHING
+from agent.http.answers import json_line
 from agent.http.metrics import Metrics
 from agent.operations import trace
 from agent.tools.masking import masked, may_have_passwords
 
 _log = logging.getLogger("agent.http")
-_OF_GUESTS = ("/hosts/{name}/console",)
-# Answers are built anew each time, so they cannot contain themselves.
-_ENCODER = json.JSONEncoder(check_circular=False)
+_OF_GUESTS = "/hosts/{name}/console"
 
 
 def client(req: falcon.Request) -> str:
@@ -102,14 +101,14 @@ class Passwords:
         """
         # Not set when Falcon has refused it by itself.
         rights = getattr(req.context, "rights", NOTHING)
-        if not rights.read_only or req.uri_template in _OF_GUESTS:
+        if not rights.read_only or req.uri_template == _OF_GUESTS:
             return
         if resp.media is not None:
             resp.media = masked(resp.media)
         is_json = "json" in (resp.content_type or falcon.MEDIA_JSON)
         # Most of what is shared among clients, as bytes, has none.
         if is_json and resp.data is not None and may_have_passwords(resp.data):
-            resp.data = json_line(masked(json.loads(resp.data))).encode()
+            resp.data = json_line(masked(json.loads(resp.data)))
 
 
 class BodyLimit:
@@ -122,8 +121,3 @@ class BodyLimit:
         """Called by Falcon before routing."""
         if (req.content_length or 0) > self._most:
             raise falcon.HTTPContentTooLarge(description=f"a body has at most {self._most} bytes")
-
-
-def json_line(answer: object) -> str:
-    """A response body as text."""
-    return _ENCODER.encode(answer) + "\n"

@@ -1,7 +1,6 @@
 """Every error as `application/problem+json` (RFC 9457), each class mapped to its status once."""
 
 import http
-import json
 import logging
 from typing import Any
 
@@ -48,12 +47,10 @@ def add_handlers(app: "falcon.App[Any, Any]") -> None:
 MEDIA_TYPE = "application/problem+json"
 
 
-def document(status: int, detail: str, more: dict[str, Any] | None = None) -> bytes:
+def document(status: int, detail: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
     """A problem document of that status."""
     title = http.HTTPStatus(status).phrase
-    body = {"title": title, "status": status, "detail": detail, **(more or {})}
-    # Escaped: what a client sent may hold halves of surrogate pairs.
-    return json.dumps(body).encode("ascii") + b"\n"
+    return {"title": title, "status": status, "detail": detail, **(more or {})}
 
 
 def answer(
@@ -64,7 +61,8 @@ def answer(
     change = {"operation": operation} if operation else {}
     resp.status = falcon.code_to_http_status(status)
     resp.content_type = MEDIA_TYPE
-    resp.data = document(status, detail, {**(more or {}), **change})
+    # In the place of what the responder may have answered.
+    resp.data, resp.media = None, document(status, detail, {**(more or {}), **change})
 
 
 def _agent_error(

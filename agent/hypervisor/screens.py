@@ -36,7 +36,7 @@ class Screens:
                 raise no_host(name)
             if any(text in result.stderr for text in (DOMAIN_OFF, *QEMU_GONE)):
                 raise WrongState(
-                    f"host {name!r} is shut off, and shows a screen only while it runs"
+                    f"host {name!r} is shut off, and has a screen only while it is running"
                 )
             if NO_SCREEN in result.stderr:
                 raise WrongState(f"host {name!r} has no screen")

@@ -30,7 +30,7 @@ from agent.tools.command import Command
 MOST_OUTPUT = 16 * 1024
 # Each operation that begins forgets that many at most, so that none waits for long.
 _PRUNED_AT_ONCE = 50
-_ANEW = {"detail": "the host was installed anew before its installer had ended"}
+_ANEW = {"detail": "the host was installed again before its installer had ended"}
 
 
 class Journal:

@@ -141,7 +141,7 @@ class Recovery:
             _log.info("operation %s: ended what still ran for it: %s", operation, ended)
         if plan.leave:
             # A person who asked for it sees the state that it is in, and can ask again.
-            detail = "it was cut off: the agent ended while it ran; the host is as it was left"
+            detail = "it was interrupted: the agent ended while it ran; the host is as it was left"
             self._journal.end(operation, FAILED, {"detail": detail})
             status = FAILED
         else:
@@ -177,7 +177,7 @@ class Recovery:
         left = self._steps.undo(operation, plan, began - _unsure(record) | ok, twice=True)
         if error is None:
             did = "waited for its turn" if record["status"] == WAITING else "ran"
-            error = {"detail": f"it was cut off: the agent ended while it {did}"}
+            error = {"detail": f"it was interrupted: the agent ended while it {did}"}
         status = UNSETTLED if left or not makes else UNDONE
         self._journal.end(operation, status, error)
         return status

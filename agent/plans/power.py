@@ -70,8 +70,8 @@ def nmi(facts: PowerFacts, config: Config) -> Plan:
 def would_end_installer(verb: str, facts: PowerFacts) -> WrongState:
     """The error for a verb that would end the installer of a host."""
     return WrongState(
-        f"host {facts.definition.name!r} is in state {facts.state!r} with its installer, which"
-        f" {verb} would end halfway; stop ends its install"
+        f"host {facts.definition.name!r} is in state {facts.state!r} and runs its installer,"
+        f" which {verb} would interrupt; stop ends the install"
     )
 
 

@@ -1,16 +1,16 @@
 """Redfish's documents of hosts. Pure: what is so in, JSON out.
 
 Each has what its clients ask for, and nothing that would be made up: a host has no BIOS settings,
-no temperatures and no lamps.
+no temperatures and no lamps. host: the one that it is about. path: where it is. A document is None
+where the host does not have the part that it is about.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from agent.access.control import SESSIONS
 from agent.compute.hosts import RESETS
 from agent.hypervisor.facts import DomainDetails
 from agent.plans.boot_override import DISABLED, ENABLED, KINDS, active
@@ -20,7 +20,8 @@ Json = dict[str, Any]
 ROOT = "/redfish/v1"
 SYSTEMS, MANAGERS = f"{ROOT}/Systems", f"{ROOT}/Managers"
 SESSION_SERVICE = f"{ROOT}/SessionService"
-SESSIONS = f"{SESSION_SERVICE}/Sessions"
+# Of a system, which has one for all of its disks.
+STORAGE = "Storage/1"
 TARGETS = ("None", *KINDS)
 _OK = {"State": "Enabled", "Health": "OK"}
 _ARCHITECTURES = {
@@ -61,9 +62,14 @@ class System:
         return self.kept.topology or (self.kept.vcpus, 1, 1)
 
     @property
-    def disks(self) -> list[Json]:
-        """Its disks, as the API shows them."""
-        return list(self.shown["disks"])
+    def targets(self) -> list[str]:
+        """The names of its disks, such as sda."""
+        return [disk["target"] for disk in self.shown["disks"]]
+
+    @property
+    def controller(self) -> str:
+        """The name of the controller of its disks."""
+        return self.kept.scsi or "Controller"
 
     def capacity(self, target: str) -> int | None:
         """The size of a disk in bytes, None where libvirt does not know it."""
@@ -72,15 +78,8 @@ class System:
     @property
     def volumes(self) -> list[str]:
         """The targets of the disks that are a volume each: those whose size is known."""
-        targets = [disk["target"] for disk in self.disks]
         # Clients sort the sizes of volumes, and cannot sort one that is null.
-        return [target for target in targets if self.capacity(target) is not None]
-
-
-def etag(document: Json) -> str:
-    """The ETag of a document: it is another one when anything in it is."""
-    text = json.dumps(document, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return [target for target in self.targets if self.capacity(target) is not None]
 
 
 def versions() -> Json:
@@ -91,7 +90,8 @@ def versions() -> Json:
 def service_root(uuid: str) -> Json:
     """/redfish/v1/. uuid: of this agent on this hypervisor."""
     return {
-        **_resource(f"{ROOT}/", "ServiceRoot", "v1_15_0", "RootService", "Staging compute agent"),
+        **_resource(f"{ROOT}/", "ServiceRoot", "v1_15_0", "Staging compute agent"),
+        "Id": "RootService",
         "RedfishVersion": "1.15.0",
         "UUID": uuid,
         "Systems": _link(SYSTEMS),
@@ -114,9 +114,7 @@ def managers(ids: Iterable[str]) -> Json:
 def session_service(seconds: int) -> Json:
     """The service that sessions are begun at. seconds: how long one may be idle."""
     return {
-        **_resource(
-            SESSION_SERVICE, "SessionService", "v1_1_8", "SessionService", "Session Service"
-        ),
+        **_resource(SESSION_SERVICE, "SessionService", "v1_1_8", "Session Service"),
         "ServiceEnabled": True,
         "SessionTimeout": seconds,
         "Sessions": _link(SESSIONS),
@@ -130,17 +128,17 @@ def sessions(ids: Iterable[str]) -> Json:
 
 def session(id_: str, user_name: str) -> Json:
     """A session, without what its client authenticates with."""
-    path = f"{SESSIONS}/{id_}"
-    return {**_resource(path, "Session", "v1_3_0", id_, "User Session"), "UserName": user_name}
+    resource = _resource(f"{SESSIONS}/{id_}", "Session", "v1_3_0", "User Session")
+    return {**resource, "UserName": user_name}
 
 
-def system(host: System) -> Json:
+def system(host: System, path: str) -> Json:
     """A system."""
-    shown, kept, path = host.shown, host.kept, host.path
+    shown = host.shown
     on = shown["state"] != "shut off"
     sockets, cores, threads = host.topology
     return {
-        **_resource(path, "ComputerSystem", "v1_20_0", shown["id"], shown["name"]),
+        **_resource(path, "ComputerSystem", "v1_20_0", shown["name"]),
         "SystemType": "Virtual",
         "Manufacturer": "Staging compute agent",
         "UUID": shown["id"],
@@ -154,7 +152,7 @@ def system(host: System) -> Json:
             "CoreCount": sockets * cores,
             "LogicalProcessorCount": sockets * cores * threads,
         },
-        "Boot": boot(kept),
+        "Boot": boot(host.kept),
         "Processors": _link(f"{path}/Processors"),
         "EthernetInterfaces": _link(f"{path}/EthernetInterfaces"),
         "Storage": _link(f"{path}/Storage"),
@@ -173,7 +171,7 @@ def system(host: System) -> Json:
 def boot(kept: Domain) -> Json:
     """What a system boots from next."""
     override = active(kept)
-    mode = "UEFI" if kept.uefi else "Legacy"
+    mode = boot_mode(kept)
     return {
         "BootSourceOverrideEnabled": DISABLED if override is None else override.enabled,
         "BootSourceOverrideEnabled@Redfish.AllowableValues": list(ENABLED),
@@ -184,21 +182,24 @@ def boot(kept: Domain) -> Json:
     }
 
 
-def processors(host: System) -> Json:
+def boot_mode(kept: Domain) -> str:
+    """The one mode that a system boots in, which is its firmware's."""
+    return "UEFI" if kept.uefi else "Legacy"
+
+
+def processors(host: System, path: str) -> Json:
     """The collection of a system's processors, one a socket."""
-    path = f"{host.path}/Processors"
     return _collection(path, "Processor", "Processors", _numbers(host.topology[0]))
 
 
-def processor(host: System, number: str) -> Json | None:
-    """A processor; None when there is none of that number."""
+def processor(host: System, path: str, number: str) -> Json | None:
+    """A processor."""
     sockets, cores, threads = host.topology
     if number not in _numbers(sockets):
         return None
     architecture, instructions = _ARCHITECTURES.get(host.kept.arch, ("OEM", "OEM"))
-    path = f"{host.path}/Processors/{number}"
     return {
-        **_resource(path, "Processor", "v1_18_0", number, f"Processor {number}"),
+        **_resource(path, "Processor", "v1_18_0", f"Processor {number}"),
         "ProcessorType": "CPU",
         "ProcessorArchitecture": architecture,
         "InstructionSet": instructions,
@@ -209,22 +210,20 @@ def processor(host: System, number: str) -> Json | None:
     }
 
 
-def cards(host: System) -> Json:
+def cards(host: System, path: str) -> Json:
     """The collection of a system's network cards."""
-    path = f"{host.path}/EthernetInterfaces"
     numbers = _numbers(len(host.shown["interfaces"]))
     return _collection(path, "EthernetInterface", "Ethernet interfaces", numbers)
 
 
-def card(host: System, number: str) -> Json | None:
-    """A network card, by its place among them; None when there is none."""
+def card(host: System, path: str, number: str) -> Json | None:
+    """A network card, by its place among them."""
     found = host.shown["interfaces"]
     if number not in _numbers(len(found)):
         return None
     mac = found[int(number)]["mac"]
-    path = f"{host.path}/EthernetInterfaces/{number}"
     return {
-        **_resource(path, "EthernetInterface", "v1_9_0", number, f"Card {number}"),
+        **_resource(path, "EthernetInterface", "v1_9_0", f"Card {number}"),
         "MACAddress": mac,
         "PermanentMACAddress": mac,
         "InterfaceEnabled": True,
@@ -232,29 +231,23 @@ def card(host: System, number: str) -> Json | None:
     }
 
 
-def storages(host: System) -> Json:
+def storages(host: System, path: str) -> Json:
     """The collection of a system's storage: one for all of its disks, none without any."""
-    return _collection(
-        f"{host.path}/Storage", "Storage", "Storage", [_STORAGE] if host.disks else []
-    )
+    return _collection(path, "Storage", "Storage", ["1"] if host.targets else [])
 
 
-_STORAGE = "1"
-
-
-def storage(host: System, number: str) -> Json | None:
-    """A system's storage, with its controller; None when there is none of that number."""
-    if number != _STORAGE or not host.disks:
+def storage(host: System, path: str) -> Json | None:
+    """A system's storage, with its controller."""
+    if not host.targets:
         return None
-    path = f"{host.path}/Storage/{number}"
-    drives = [_link(f"{path}/Drives/{disk['target']}") for disk in host.disks]
+    drives = [_link(f"{path}/Drives/{target}") for target in host.targets]
     return {
-        **_resource(path, "Storage", "v1_15_0", number, "Storage"),
+        **_resource(path, "Storage", "v1_15_0", "Storage"),
         "StorageControllers": [
             {
                 "@odata.id": f"{path}#/StorageControllers/0",
                 "MemberId": "0",
-                "Name": host.kept.scsi or "Controller",
+                "Name": host.controller,
                 "SupportedDeviceProtocols": [],
                 "Status": _OK,
             }
@@ -267,45 +260,40 @@ def storage(host: System, number: str) -> Json | None:
     }
 
 
-def controllers(host: System, number: str) -> Json | None:
-    """The collection of the controllers of a storage."""
-    if storage(host, number) is None:
+def controllers(host: System, path: str) -> Json | None:
+    """The collection of the controllers of a storage: one."""
+    if not host.targets:
         return None
-    path = f"{host.path}/Storage/{number}/Controllers"
     return _collection(path, "StorageController", "Controllers", ["0"])
 
 
-def controller(host: System, number: str, controller: str) -> Json | None:
+def controller(host: System, path: str) -> Json | None:
     """The controller of a storage."""
-    if storage(host, number) is None or controller != "0":
+    if not host.targets:
         return None
-    path = f"{host.path}/Storage/{number}/Controllers/0"
-    name = host.kept.scsi or "Controller"
-    return {**_resource(path, "StorageController", "v1_7_0", "0", name), "Status": _OK}
+    return {**_resource(path, "StorageController", "v1_7_0", host.controller), "Status": _OK}
 
 
-def drive(host: System, number: str, target: str) -> Json | None:
+def drive(host: System, path: str, target: str) -> Json | None:
     """A drive of a storage, by the name that its disk has, such as sda."""
-    if number != _STORAGE or not any(disk["target"] == target for disk in host.disks):
+    if target not in host.targets:
         return None
-    path = f"{host.path}/Storage/{number}/Drives/{target}"
     of = [target] if target in host.volumes else []
     return {
-        **_resource(path, "Drive", "v1_17_0", target, target),
+        **_resource(path, "Drive", "v1_17_0", target),
         "CapacityBytes": host.capacity(target),
         # As its system sees it: a disk that does not say that it has no rotating parts.
         "MediaType": "HDD",
         "Protocol": "OEM",
-        "Links": {"Volumes": [_link(f"{host.path}/Storage/{number}/Volumes/{id_}") for id_ in of]},
+        "Links": {"Volumes": [_link(f"{host.path}/{STORAGE}/Volumes/{each}") for each in of]},
         "Status": _OK,
     }
 
 
-def volumes(host: System, number: str) -> Json | None:
+def volumes(host: System, path: str) -> Json | None:
     """The collection of the volumes of a storage: each drive is one."""
-    if storage(host, number) is None:
+    if not host.targets:
         return None
-    path = f"{host.path}/Storage/{number}/Volumes"
     return {
         **_collection(path, "Volume", "Volumes", host.volumes),
         "@Redfish.OperationApplyTimeSupport": {
@@ -315,46 +303,42 @@ def volumes(host: System, number: str) -> Json | None:
     }
 
 
-def volume(host: System, number: str, target: str) -> Json | None:
-    """A volume of a storage; None when there is none of that name."""
-    if number != _STORAGE or target not in host.volumes:
+def volume(host: System, path: str, target: str) -> Json | None:
+    """A volume of a storage."""
+    if target not in host.volumes:
         return None
-    path = f"{host.path}/Storage/{number}/Volumes/{target}"
     return {
-        **_resource(path, "Volume", "v1_9_0", target, target),
+        **_resource(path, "Volume", "v1_9_0", target),
         "CapacityBytes": host.capacity(target),
         "VolumeType": "RawDevice",
-        "Links": {"Drives": [_link(f"{host.path}/Storage/{number}/Drives/{target}")]},
+        "Links": {"Drives": [_link(f"{host.path}/{STORAGE}/Drives/{target}")]},
         "Status": _OK,
     }
 
 
-def simple_storages(host: System) -> Json:
+def simple_storages(host: System, path: str) -> Json:
     """The collection of a system's storage in its simple form."""
-    path = f"{host.path}/SimpleStorage"
-    return _collection(path, "SimpleStorage", "Simple storage", [_STORAGE] if host.disks else [])
+    return _collection(path, "SimpleStorage", "Simple storage", ["1"] if host.targets else [])
 
 
-def simple_storage(host: System, number: str) -> Json | None:
+def simple_storage(host: System, path: str) -> Json | None:
     """A system's storage in its simple form: its disks."""
-    if storage(host, number) is None:
+    if not host.targets:
         return None
-    path = f"{host.path}/SimpleStorage/{number}"
     return {
-        **_resource(path, "SimpleStorage", "v1_3_1", number, "Simple storage"),
+        **_resource(path, "SimpleStorage", "v1_3_1", "Simple storage"),
         "Devices": [
             {"Name": target, "CapacityBytes": host.capacity(target), "Status": _OK}
-            for target in (disk["target"] for disk in host.disks)
+            for target in host.targets
         ],
         "Status": _OK,
     }
 
 
-def manager(host: System) -> Json:
+def manager(host: System, path: str) -> Json:
     """The BMC of a system."""
-    path = host.manager
     return {
-        **_resource(path, "Manager", "v1_18_0", host.shown["id"], f"BMC of {host.shown['name']}"),
+        **_resource(path, "Manager", "v1_18_0", f"BMC of {host.shown['name']}"),
         "ManagerType": "BMC",
         "VirtualMedia": _link(f"{path}/VirtualMedia"),
         "Links": {"ManagerForServers": [_link(host.path)]},
@@ -365,18 +349,17 @@ def manager(host: System) -> Json:
 DRIVE = "Cd"
 
 
-def media_collection(path: str) -> Json:
-    """The collection of virtual media: one drive. path: of the manager or the system."""
-    return _collection(f"{path}/VirtualMedia", "VirtualMedia", "Virtual media", [DRIVE])
+def media_collection(host: System, path: str) -> Json:
+    """The collection of virtual media, of the manager or the system: one drive."""
+    return _collection(path, "VirtualMedia", "Virtual media", [DRIVE])
 
 
 def media(host: System, path: str) -> Json:
-    """The drive for virtual media. path: of the manager or the system."""
+    """The drive for virtual media, of the manager or the system."""
     inside = host.shown["media"]
     image = None if inside is None else inside["image"]
-    here = f"{path}/VirtualMedia/{DRIVE}"
     return {
-        **_resource(here, "VirtualMedia", "v1_6_2", DRIVE, "Virtual CD"),
+        **_resource(path, "VirtualMedia", "v1_6_2", "Virtual CD"),
         "MediaTypes": ["CD", "DVD"],
         "Image": image,
         # Of the path: what is before it may hold a password.
@@ -385,14 +368,19 @@ def media(host: System, path: str) -> Json:
         "ConnectedVia": "NotConnected" if inside is None else "URI",
         "WriteProtected": True,
         "Actions": {
-            "#VirtualMedia.InsertMedia": {"target": f"{here}/Actions/VirtualMedia.InsertMedia"},
-            "#VirtualMedia.EjectMedia": {"target": f"{here}/Actions/VirtualMedia.EjectMedia"},
+            f"#VirtualMedia.{action}": {"target": f"{path}/Actions/VirtualMedia.{action}"}
+            for action in ("InsertMedia", "EjectMedia")
         },
     }
 
 
-def _resource(path: str, kind: str, version: str, id_: str, name: str) -> Json:
-    return {"@odata.id": path, "@odata.type": f"#{kind}.{version}.{kind}", "Id": id_, "Name": name}
+def _resource(path: str, kind: str, version: str, name: str) -> Json:
+    return {
+        "@odata.id": path,
+        "@odata.type": f"#{kind}.{version}.{kind}",
+        "Id": path.rpartition("/")[2],
+        "Name": name,
+    }
 
 
 def _collection(path: str, kind: str, name: str, ids: Iterable[str]) -> Json:

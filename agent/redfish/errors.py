@@ -1,6 +1,5 @@
 """What every answer below /redfish has, and errors as Redfish has them in place of problems."""
 
-import json
 from collections.abc import Collection
 
 import falcon
@@ -39,58 +38,50 @@ class RedfishAnswers:
         allowed = [each for each in _METHODS if hasattr(resource, f"on_{each.lower()}")]
         if allowed and resp.status_code != 405:
             resp.set_header("Allow", ", ".join(allowed))
-        if resp.content_type == MEDIA_TYPE and resp.data is not None:
+        if resp.content_type == MEDIA_TYPE:
             retry_after = str(resp.get_header("Retry-After"))
             resp.content_type = falcon.MEDIA_JSON
-            resp.data = error(resp.data, req.path, req.method, retry_after, req.params)
+            resp.media = error(resp.media, req.path, req.method, retry_after, req.params)
 
 
 def error(
-    document: bytes,
+    problem: Json,
     path: str,
     method: str,
     retry_after: str = "",
     parameters: Collection[str] = (),
-) -> bytes:
+) -> Json:
     """The Redfish error of a problem document, that answers a request.
 
     path, method, parameters: of the request. retry_after: seconds, of the answer if it is a 503.
     What else the problem has (the command that failed, the operation) is in its messages as Oem.
     """
-    problem = json.loads(document)
     status = problem["status"]
     name = _MESSAGES.get(status, _GENERAL)
-    args: list[str] = []
-    if status == 404 and "operation" not in problem:
-        args = [path]
-    elif status == 404:
+    if status == 404 and "operation" in problem:
         # What the change is about is not there. What is at the path is.
         name = _GENERAL
-    elif status == 405:
-        args = [method]
-    elif status == 503:
-        args = [retry_after]
+    args = {_MESSAGES[404]: [path], _MESSAGES[405]: [method], _MESSAGES[503]: [retry_after]}
     told = {name: value for name, value in problem.items() if name not in _OF_PROBLEM}
     messages = [
         {
             "@odata.type": "#Message.v1_1_1.Message",
             "MessageId": _BASE + name,
             "Message": each["detail"],
-            "MessageArgs": args,
+            "MessageArgs": args.get(name, []),
             "MessageSeverity": "Warning" if status < 500 else "Critical",
             **_related(each.get("field"), parameters),
             **({"Oem": {"StagingAgent": told}} if told else {}),
         }
         for each in problem.get("errors") or [problem]
     ]
-    body = {
+    return {
         "error": {
             "code": _BASE + name,
             "message": problem["detail"],
             "@Message.ExtendedInfo": messages,
         }
     }
-    return json.dumps(body).encode() + b"\n"
 
 
 def _related(field: str | None, parameters: Collection[str]) -> Json:

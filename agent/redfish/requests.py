@@ -6,9 +6,9 @@ from agent.compute.hosts import RESETS
 from agent.errors import FieldError, InvalidRequest
 from agent.http.contract import values as v
 from agent.http.contract.hosts import media_request
-from agent.http.contract.validator import refused, schema_errors, unique
-from agent.plans.boot_override import CONTINUOUS, DISABLED, ENABLED, ONCE, active
-from agent.redfish.documents import TARGETS, System
+from agent.http.contract.validator import check, refused
+from agent.plans.boot_override import DISABLED, ENABLED, ONCE, active
+from agent.redfish.documents import TARGETS, System, boot_mode
 
 _RESET = v.record({}, {"ResetType": v.enum(RESETS)})
 _INSERT = v.record(
@@ -34,13 +34,13 @@ _PATCH = v.record({"Boot": _OVERRIDE})
 
 def reset(given: Any) -> str:
     """The kind of reset that a body asks for, On without one; raises InvalidRequest."""
-    _see(_RESET, given)
+    check(_RESET, given)
     return str(given.get("ResetType", "On"))
 
 
 def image(given: Any) -> str:
     """The URL of the image that a body wants to be inserted; raises InvalidRequest."""
-    _see(_INSERT, given)
+    check(_INSERT, given)
     try:
         return media_request({"image": given["Image"]})
     except InvalidRequest as error:
@@ -50,7 +50,7 @@ def image(given: Any) -> str:
 
 def nothing(given: Any) -> None:
     """Raise InvalidRequest unless a body is empty."""
-    _see(v.record({}), given)
+    check(v.record({}), given)
 
 
 def override(given: Any, host: System) -> tuple[str, str]:
@@ -59,28 +59,19 @@ def override(given: Any, host: System) -> tuple[str, str]:
     What it does not say stays as it is. Raises InvalidRequest, also for another boot mode than the
     system's own, which is its firmware's.
     """
-    _see(_PATCH, given)
+    check(_PATCH, given)
     boot = given["Boot"]
     now = active(host.kept)
-    mode = "UEFI" if host.kept.uefi else "Legacy"
+    mode = boot_mode(host.kept)
     if boot.get("BootSourceOverrideMode", mode) != mode:
         why = f"the firmware of this system boots in mode {mode} only"
         raise InvalidRequest([FieldError("Boot.BootSourceOverrideMode", why)])
     target = boot.get("BootSourceOverrideTarget", "None" if now is None else now.target)
-    # A target alone is for once, unless one that lasts is set already.
-    usual = ONCE if now is None else now.enabled
-    if "BootSourceOverrideTarget" not in boot and now is None:
-        usual = DISABLED
-    enabled = boot.get("BootSourceOverrideEnabled", usual)
     if target == "None":
-        if enabled in (ONCE, CONTINUOUS) and "BootSourceOverrideEnabled" in boot:
+        enabled = boot.get("BootSourceOverrideEnabled", DISABLED)
+        if enabled != DISABLED:
             why = f"{enabled} needs a target other than None"
             raise InvalidRequest([FieldError("Boot.BootSourceOverrideTarget", why)])
         return DISABLED, target
-    return enabled, target
-
-
-def _see(schema: v.Json, given: Any) -> None:
-    errors = unique(list(schema_errors(schema, given)))
-    if errors:
-        raise InvalidRequest(errors)
+    # A target alone is for once, unless one that lasts is set already.
+    return boot.get("BootSourceOverrideEnabled", ONCE if now is None else now.enabled), target

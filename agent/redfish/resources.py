@@ -1,15 +1,17 @@
 """Redfish's resources: which document is at which path, and which action is which change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from socket import gethostname
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import falcon
 
+from agent.access.control import SESSIONS, AccessControl
 from agent.compute.hosts import Hosts
 from agent.config import Config
 from agent.errors import WrongState
+from agent.http.answers import etag, is_known, json_line, matches
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
@@ -20,9 +22,10 @@ from agent.operations.operation import Change
 from agent.redfish import documents, requests
 from agent.redfish.documents import Json, System
 from agent.redfish.errors import RedfishAnswers
+from agent.redfish.sessions import Session, SessionCollection
 from agent.tools.masking import masked
 
-# A document of a system, from the system and what follows in its path.
+# A document of a system or of its manager, or of a part of it, from the system and the path.
 _Document = Callable[..., Json | None]
 
 
@@ -78,7 +81,8 @@ class OfSystem:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, id_: str, **parts: str) -> None:
         """Return it."""
-        document = self._document(self._reader.system(req, id_), **parts)
+        path = str(req.uri_template).format(id_=id_, **parts)
+        document = self._document(self._reader.system(req, id_), path, **parts)
         if document is None:
             raise falcon.HTTPNotFound
         _answer(req, resp, document)
@@ -99,19 +103,20 @@ class TheSystem(OfSystem):
         enabled, target = requests.override(body, host)
 
         def see(shown: Json, details: DomainDetails) -> None:
-            _see_etag(req, documents.system(System(shown, details)))
+            system = System(shown, details)
+            _see_etag(req, documents.system(system, system.path))
 
         change = self._hosts.set_override(host.shown["name"], id_, enabled, target, see)
         if self._changes.enact(change, body, req, resp):
-            _answer(req, resp, documents.system(self._reader.system(req, id_)))
+            self.on_get(req, resp, id_)
 
 
 class Volumes(OfSystem):
-    """/redfish/v1/Systems/{id_}/Storage/{number}/Volumes"""
+    """/redfish/v1/Systems/{id_}/Storage/1/Volumes"""
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response, id_: str, number: str) -> None:
+    def on_post(self, req: falcon.Request, resp: falcon.Response, id_: str) -> None:
         """Refuse to make one: clients of storage want a collection that takes the method."""
-        if documents.volumes(self._reader.system(req, id_), number) is None:
+        if not self._reader.system(req, id_).targets:
             raise falcon.HTTPNotFound
         raise WrongState("every drive of this storage is a volume already; there is none left")
 
@@ -143,29 +148,26 @@ def _answer(req: falcon.Request, resp: falcon.Response, document: Json) -> None:
     if req.context.rights.read_only:
         # Or a password could be guessed by the ETag.
         document = masked(document)
-    tag = documents.etag(document)
-    resp.etag = tag
-    if req.if_none_match and _matches(req.if_none_match, tag):
-        resp.status = falcon.HTTP_304
-        return
-    resp.media = document
+    data = json_line(document)
+    if not is_known(req, resp, etag(data)):
+        resp.data = data
 
 
 def _see_etag(req: falcon.Request, document: Json) -> None:
     """Raise a 412 when a client wants to change something else than what is there now."""
-    if req.if_match and not _matches(req.if_match, documents.etag(document)):
+    if req.if_match and not matches(req.if_match, etag(json_line(document))):
         raise falcon.HTTPPreconditionFailed(
             description="the document has changed since its ETag was read; read it again"
         )
 
 
-def _matches(given: Sequence[object], tag: str) -> bool:
-    # A weak one as well: clients send back what a proxy has made of it.
-    return any(str(each) in ("*", tag) for each in given)
-
-
 def add_redfish(
-    app: "falcon.App[Any, Any]", hosts: Hosts, changes: Changes, places: Places, config: Config
+    app: "falcon.App[Any, Any]",
+    hosts: Hosts,
+    changes: Changes,
+    places: Places,
+    config: Config,
+    access: AccessControl,
 ) -> None:
     """Add Redfish's paths, and its form of errors, to an application."""
     app.add_middleware(RedfishAnswers())
@@ -174,29 +176,32 @@ def add_redfish(
     uuid = str(uuid5(NAMESPACE_URL, f"{gethostname()} {config.listen} {config.state_dir}"))
     app.add_route("/redfish", Fixed(documents.versions()))
     app.add_route(documents.ROOT, Fixed(documents.service_root(uuid)))
+    app.add_route(
+        documents.SESSION_SERVICE, Fixed(documents.session_service(config.session_seconds))
+    )
+    app.add_route(SESSIONS, SessionCollection(access.sessions))
+    app.add_route(f"{SESSIONS}/{{session}}", Session(access.sessions))
     app.add_route(documents.SYSTEMS, Collection(reader, documents.systems))
     app.add_route(documents.MANAGERS, Collection(reader, documents.managers))
-    one = f"{documents.SYSTEMS}/{{id_}}"
-    app.add_route(one, TheSystem(reader, hosts, changes))
-    storage = "Storage/{number}"
-    for path, document in (
+    system, manager = f"{documents.SYSTEMS}/{{id_}}", f"{documents.MANAGERS}/{{id_}}"
+    app.add_route(system, TheSystem(reader, hosts, changes))
+    app.add_route(manager, OfSystem(reader, documents.manager))
+    for part, document in (
         ("Processors", documents.processors),
         ("Processors/{number}", documents.processor),
         ("EthernetInterfaces", documents.cards),
         ("EthernetInterfaces/{number}", documents.card),
         ("Storage", documents.storages),
-        (storage, documents.storage),
-        (f"{storage}/Controllers", documents.controllers),
-        (f"{storage}/Controllers/{{controller}}", documents.controller),
-        (f"{storage}/Drives/{{target}}", documents.drive),
-        (f"{storage}/Volumes/{{target}}", documents.volume),
+        (documents.STORAGE, documents.storage),
+        (f"{documents.STORAGE}/Controllers", documents.controllers),
+        (f"{documents.STORAGE}/Controllers/0", documents.controller),
+        (f"{documents.STORAGE}/Drives/{{target}}", documents.drive),
+        (f"{documents.STORAGE}/Volumes/{{target}}", documents.volume),
         ("SimpleStorage", documents.simple_storages),
-        ("SimpleStorage/{number}", documents.simple_storage),
+        ("SimpleStorage/1", documents.simple_storage),
     ):
-        app.add_route(f"{one}/{path}", OfSystem(reader, document))
-    app.add_route(f"{one}/{storage}/Volumes", Volumes(reader, documents.volumes))
-    manager = f"{documents.MANAGERS}/{{id_}}"
-    app.add_route(manager, OfSystem(reader, documents.manager))
+        app.add_route(f"{system}/{part}", OfSystem(reader, document))
+    app.add_route(f"{system}/{documents.STORAGE}/Volumes", Volumes(reader, documents.volumes))
 
     def reset(name: str, id_: str, body: Any) -> Change:
         return hosts.reset(name, id_, requests.reset(body))
@@ -208,16 +213,11 @@ def add_redfish(
         requests.nothing(body)
         return hosts.eject_media(name, id_)
 
-    actions = "Actions/ComputerSystem.Reset"
-    app.add_route(f"{one}/{actions}", Action(reader, changes, reset))
-    for above, of in ((one, lambda host: host.path), (manager, lambda host: host.manager)):
+    app.add_route(f"{system}/Actions/ComputerSystem.Reset", Action(reader, changes, reset))
+    for above in (system, manager):
         media = f"{above}/VirtualMedia"
         drive = f"{media}/{documents.DRIVE}"
-        app.add_route(media, OfSystem(reader, _at(documents.media_collection, of)))
-        app.add_route(drive, OfSystem(reader, lambda host, of=of: documents.media(host, of(host))))
+        app.add_route(media, OfSystem(reader, documents.media_collection))
+        app.add_route(drive, OfSystem(reader, documents.media))
         for name, change in (("InsertMedia", insert), ("EjectMedia", eject)):
             app.add_route(f"{drive}/Actions/VirtualMedia.{name}", Action(reader, changes, change))
-
-
-def _at(document: Callable[[str], Json], of: Callable[[System], str]) -> _Document:
-    return lambda host: document(of(host))

@@ -1,17 +1,14 @@
-"""/redfish/v1/SessionService: a client gives its token once, and gets a session for it."""
-
-from typing import Any
+"""/redfish/v1/SessionService/Sessions: a client gives its token once, and gets a session for it."""
 
 import falcon
 
-from agent.access import sessions
-from agent.access.control import SESSION_HEADER, AccessControl, tokens_readable, unauthorized
-from agent.errors import InvalidRequest, NotFound
+from agent.access import sessions as access
+from agent.access.control import SESSION_HEADER, SESSIONS, tokens_readable, unauthorized
+from agent.errors import NotFound
 from agent.http.contract import values as v
-from agent.http.contract.validator import schema_errors, unique
+from agent.http.contract.validator import check
 from agent.http.resources.request import json_body
 from agent.redfish import documents
-from agent.redfish.documents import SESSION_SERVICE, SESSIONS
 
 # Clients may say more, such as the kind of session that they want.
 _CREDENTIALS = {
@@ -20,22 +17,11 @@ _CREDENTIALS = {
 }
 
 
-class SessionService:
-    """/redfish/v1/SessionService"""
-
-    def __init__(self, access: AccessControl) -> None:
-        self._document = documents.session_service(access.sessions.seconds)
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Say how long a session may be idle, and where they are."""
-        resp.media = self._document
-
-
 class SessionCollection:
     """/redfish/v1/SessionService/Sessions"""
 
-    def __init__(self, access: AccessControl) -> None:
-        self._sessions = access.sessions
+    def __init__(self, sessions: access.Sessions) -> None:
+        self._sessions = sessions
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List the sessions of the client's own token."""
@@ -45,13 +31,11 @@ class SessionCollection:
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Begin a session for a token, which is the password, whatever the user's name is."""
         body = json_body(req)
-        errors = unique(list(schema_errors(_CREDENTIALS, body)))
-        if errors:
-            raise InvalidRequest(errors)
+        check(_CREDENTIALS, body)
         with tokens_readable():
             begun = self._sessions.open(body["UserName"], body["Password"])
         if begun is None:
-            raise unauthorized(req, "the password is no token, or one that was revoked", given=True)
+            raise unauthorized(req, "the password is not a valid token", given=True)
         session, secret = begun
         if session.token is not None:
             req.env["REMOTE_USER"] = session.token.name
@@ -64,8 +48,8 @@ class SessionCollection:
 class Session:
     """/redfish/v1/SessionService/Sessions/{session}"""
 
-    def __init__(self, access: AccessControl) -> None:
-        self._sessions = access.sessions
+    def __init__(self, sessions: access.Sessions) -> None:
+        self._sessions = sessions
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, session: str) -> None:
         """Show a session of the client's own token."""
@@ -77,15 +61,8 @@ class Session:
         self._sessions.end(self._own(req, session))
         resp.status = falcon.HTTP_204
 
-    def _own(self, req: falcon.Request, id_: str) -> sessions.Session:
+    def _own(self, req: falcon.Request, id_: str) -> access.Session:
         for session in self._sessions.of(req.context.token):
             if session.id == id_:
                 return session
         raise NotFound(f"there is no session {id_!r}")
-
-
-def add_sessions(app: "falcon.App[Any, Any]", access: AccessControl) -> None:
-    """Add the paths of sessions to an application."""
-    app.add_route(SESSION_SERVICE, SessionService(access))
-    app.add_route(SESSIONS, SessionCollection(access))
-    app.add_route(f"{SESSIONS}/{{session}}", Session(access))

@@ -15,7 +15,6 @@ from agent.http.app import create_app
 from agent.http.metrics import Metrics
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
-from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.kept_virsh import KeptVirsh
@@ -28,7 +27,6 @@ from agent.operations.locks import Locks
 from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
 from agent.redfish.resources import add_redfish
-from agent.redfish.sessions import add_sessions
 from agent.tools.run import Runner
 
 # The time limit of the commands of /health and /metrics, whose clients must hear of a daemon that
@@ -85,8 +83,9 @@ def build(config: Config) -> Agent:
         Overview(hypervisor, journal),
         executor,
         journal,
+        recovery,
         # With a virsh of its own: whether libvirt takes a new connection is what is asked.
-        Health(Hypervisor(Runner(quick.limits(), metrics.command), quick), journal, recovery),
+        Hypervisor(Runner(quick.limits(), metrics.command), quick),
         consoles,
         Screens(hypervisor, runner, config),
         access,
@@ -94,8 +93,7 @@ def build(config: Config) -> Agent:
         places,
         changes,
     )
-    add_redfish(app, hosts, changes, places, config)
-    add_sessions(app, access)
+    add_redfish(app, hosts, changes, places, config, access)
     return Agent(
         *(app, runner, admission, executor, recovery, installs, consoles, journal, virt_type),
         *(kept_virsh, access),

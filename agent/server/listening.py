@@ -84,7 +84,7 @@ def _remove_stale(config: Config, path: str) -> None:
     """Remove a socket that a dead server has left; raises ConfigError for anything else."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise ConfigError(f"listen: {config.listen}: there is a file, which is no socket")
+            raise ConfigError(f"listen: {config.listen}: it is a file, not a socket")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:

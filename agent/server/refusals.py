@@ -17,6 +17,7 @@ from waitress.task import ErrorTask
 
 from agent.access.control import is_redfish
 from agent.http import problems
+from agent.http.answers import json_line
 from agent.redfish import errors
 
 _log = logging.getLogger("agent.http")
@@ -39,13 +40,14 @@ class ProblemTask(ErrorTask):
         error = request.error
         request_id = str(uuid.uuid4())
         detail = _detail(error.code, str(error.body), channel.adj)
-        body, media_type = problems.document(error.code, detail), problems.MEDIA_TYPE
+        document, media_type = problems.document(error.code, detail), problems.MEDIA_TYPE
         more = []
         # What cannot be read has none.
         path = getattr(request, "path", "")
         if is_redfish(path):
-            body, media_type = errors.error(body, path, request.command), "application/json"
+            document, media_type = errors.error(document, path, request.command), "application/json"
             more = [("OData-Version", "4.0")]
+        body = json_line(document)
         self.status = f"{error.code} {http.HTTPStatus(error.code).phrase}"
         self.response_headers = [
             ("Content-Type", media_type),

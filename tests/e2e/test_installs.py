@@ -242,7 +242,7 @@ def _killed(agent: Agent) -> None:
     [
         (_destroyed, STOPPED),
         (_stopped, STOPPED),
-        (_killed, "the host ended with its installer: crashed"),
+        (_killed, "the host stopped during its install: crashed"),
     ],
     ids=["destroy", "stop", "crash"],
 )
@@ -263,8 +263,8 @@ def test_a_verb_that_would_end_the_installer_is_refused(agent: Agent, tree: str)
         answer = agent.request("PUT", f"/hosts/{NAME}/{verb}")
         assert (answer.status, answer.body["detail"]) == (
             409,
-            f"host {NAME!r} is in state 'running' with its installer, which {verb} would end"
-            " halfway; stop ends its install",
+            f"host {NAME!r} is in state 'running' and runs its installer, which {verb} would"
+            " interrupt; stop ends the install",
         )
     assert stack.state(NAME) == "running"
 

@@ -80,7 +80,7 @@ def test_what_one_host_may_have(start_agent: Callable[..., Agent]) -> None:
             {"field": "vcpus", "detail": "2 is greater than the maximum of 1"},
             {
                 "field": "disks",
-                "detail": "4 GB together are more than the maximum of 3 of a host",
+                "detail": "4 GB together are more than the maximum of 3 for a host",
             },
         ],
     )

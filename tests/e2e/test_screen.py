@@ -68,8 +68,8 @@ def test_a_host_that_is_off_or_not_there(agent: Agent) -> None:
     assert agent.post("hosts", NAME, body=BODY).status == 200
     assert agent.request("PUT", f"/hosts/{NAME}/stop").status == 200
     for part, why in (
-        ("screen", "shows a screen only while it runs"),
-        ("usage", "uses nothing until it runs"),
+        ("screen", "has a screen only while it is running"),
+        ("usage", "has no usage until it is started"),
     ):
         answer = agent.get("hosts", NAME, part)
         assert (answer.status, answer.body["detail"]) == (

@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 from pytest_subprocess import FakeProcess
 
+from agent.config import Config
 from agent.operations import leftovers
 
 from .fake_runner import World
@@ -41,6 +42,18 @@ def fp(fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcess
 def agent(fp: FakeProcess) -> Agent:
     """The application over fake commands."""
     return Agent(fp)
+
+
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> Path:
+    """The file of the tokens that `closed` accepts."""
+    return tmp_path / "tokens"
+
+
+@pytest.fixture
+def closed(fp: FakeProcess, tokens_file: Path) -> Agent:
+    """An application that wants tokens."""
+    return Agent(fp, config=Config(tokens_file=str(tokens_file)))
 
 
 @pytest.fixture

@@ -32,24 +32,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "tokens"
+def full(tokens_file: Path) -> str:
+    return tokens.add(tokens_file, "ci", read_only=False)
 
 
 @pytest.fixture
-def full(file: Path) -> str:
-    return tokens.add(file, "ci", read_only=False)
-
-
-@pytest.fixture
-def read_only(file: Path) -> str:
-    return tokens.add(file, "grafana", read_only=True)
-
-
-@pytest.fixture
-def closed(fp: FakeProcess, file: Path) -> Agent:
-    """An agent that wants tokens."""
-    return Agent(fp, config=Config(tokens_file=str(file)))
+def read_only(tokens_file: Path) -> str:
+    return tokens.add(tokens_file, "grafana", read_only=True)
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -119,7 +108,7 @@ def test_what_falcon_refuses_by_itself(closed: Agent) -> None:
 
 
 def test_a_read_only_token_changes_nothing(closed: Agent, read_only: str) -> None:
-    detail = "the token grafana is read-only; it may GET and change nothing"
+    detail = "the token grafana is read-only; it permits only GET, HEAD and OPTIONS"
     for path in every_path(closed):
         for method in set(METHODS) - READS:
             if (method, path) in {("POST", SESSIONS), ("DELETE", f"{SESSIONS}/session")}:
@@ -185,28 +174,31 @@ def test_a_token_elsewhere_is_none(closed: Agent, full: str, name: str) -> None:
     assert answer.status_code == 401
 
 
-def test_revoked_at_the_next_request(closed: Agent, file: Path, full: str) -> None:
+def test_revoked_at_the_next_request(closed: Agent, tokens_file: Path, full: str) -> None:
     closed.reads(STATES, LIST)
     assert closed("GET", "/hosts", headers=bearer(full)).status_code == 200
-    tokens.revoke(file, "ci")
+    tokens.revoke(tokens_file, "ci")
     answer = closed("GET", "/hosts", headers=bearer(full))
     see_problem(answer, 401, "the token is unknown, or was revoked")
 
 
 def test_tokens_that_cannot_be_read_let_nobody_in(
-    closed: Agent, file: Path, full: str, caplog: pytest.LogCaptureFixture
+    closed: Agent, tokens_file: Path, full: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file.write_text("damaged")
-    answer = closed("GET", "/hosts", headers=bearer(full))
-    see_problem(
-        answer, 503, "the agent cannot read its tokens and refuses all requests; see its log"
-    )
-    assert f"tokens_file: {file}: line 1: it has 1 words" in caplog.text
+    """On every path, as the OpenAPI document says."""
+    tokens_file.write_text("damaged")
+    detail = "the agent cannot read its tokens and refuses all requests; see its log"
+    for path in every_path(closed):
+        if ("GET", path) not in OPEN:
+            for method in ("GET", "PUT", "DELETE"):
+                answer = closed(method, path, headers=bearer(full))
+                see_refused(answer, path, 503, detail)
+    assert f"tokens_file: {tokens_file}: line 1: it has 1 words" in caplog.text
     assert closed("GET", "/hosts").status_code == 401
 
 
-def test_open_health(fp: FakeProcess, file: Path, full: str) -> None:
-    agent = Agent(fp, config=Config(tokens_file=str(file), open_health=True))
+def test_open_health(fp: FakeProcess, tokens_file: Path, full: str) -> None:
+    agent = Agent(fp, config=Config(tokens_file=str(tokens_file), open_health=True))
     for method, path in (("GET", "/health"), ("HEAD", "/health"), ("GET", "/health/")):
         expect_good_health(agent)
         assert agent(method, path).status_code == 200
@@ -298,8 +290,8 @@ def test_a_name_that_is_led_here(agent: Agent) -> None:
     see_problem(
         answer,
         421,
-        "the Host 'evil.example.com' is none of this agent's; its setting server_names is"
-        " for the names that it is reached by",
+        "the Host 'evil.example.com' is not a name of this agent; add it to the setting"
+        " server_names",
     )
 
 
@@ -336,7 +328,7 @@ def test_a_page_of_another_site_changes_nothing(
     form = {"Content-Type": "text/plain", **headers}
     answer = agent(method, path, host="localhost", port=8420, headers=form, body="{}")
     assert (answer.status_code, answer.json["title"]) == (403, "Forbidden")
-    assert answer.json["detail"].startswith("a web page of another site asks for this change")
+    assert answer.json["detail"].startswith("a web page of another site sent this change")
     assert agent.journal.find() == []
 
 
@@ -401,16 +393,16 @@ def test_a_start_that_would_let_everybody_in(listen: str) -> None:
     with pytest.raises(ConfigError) as caught:
         require_authentication(Config(listen=listen))
     assert caught.value.detail == (
-        f"listen: {listen} is not loopback, and whoever reaches the agent owns the hypervisor; set"
-        " tokens_file (or no_authentication = true)"
+        f"listen: {listen} is not loopback, and anyone who can reach the agent controls the"
+        " hypervisor; set tokens_file (or no_authentication = true)"
     )
 
 
-def test_a_start_with_tokens_that_cannot_be_read(file: Path) -> None:
-    file.write_text("damaged")
+def test_a_start_with_tokens_that_cannot_be_read(tokens_file: Path) -> None:
+    tokens_file.write_text("damaged")
     with pytest.raises(ConfigError) as caught:
-        require_authentication(Config(tokens_file=str(file)))
-    assert caught.value.detail.startswith(f"tokens_file: {file}: line 1: ")
+        require_authentication(Config(tokens_file=str(tokens_file)))
+    assert caught.value.detail.startswith(f"tokens_file: {tokens_file}: line 1: ")
 
 
 @pytest.mark.parametrize(

@@ -198,5 +198,5 @@ def test_an_agent_that_died_had_done_nothing_of_what_waited(busied: Busied) -> N
     assert found is not None
     assert (found["status"], found["commands"]) == (UNDONE, [])
     assert found["error"] == {
-        "detail": "it was cut off: the agent ended while it waited for its turn"
+        "detail": "it was interrupted: the agent ended while it waited for its turn"
     }

@@ -106,7 +106,7 @@ def test_one_operation(state: list[str], notes: Path, operation: str) -> None:
         "# step 2: it was killed\n"
         f"sh -c 'cat {where} >&2; test ! -e {where}.no'\n"
         "\n"
-        "# undo of step 1: its end is not known\n"
+        "# undo of step 1: it is running, or was interrupted\n"
         f"sh -c 'echo undo 1 >>{where}'\n"
     )
 
@@ -237,8 +237,8 @@ def test_a_folder_without_a_journal(tmp_path: Path) -> None:
     done = run("journal", "--state-dir", str(tmp_path))
     assert (done.returncode, done.stderr) == (
         2,
-        f"agent: state_dir: {tmp_path}/journal.sqlite: No such file or directory; --state-dir"
-        " names the folder that the agent serves from\n",
+        f"agent: state_dir: {tmp_path}/journal.sqlite: No such file or directory; pass the"
+        " agent's own --config or --state-dir\n",
     )
 
 
@@ -269,8 +269,8 @@ def test_check_names_what_is_missing(
     user = found.pop("user")
     assert user[0] in ("ok", "warning")
     assert found == {
-        "configuration": ("ok", "every setting can be used"),
-        "access": ("ok", "whoever reaches 127.0.0.1:8420, without authentication"),
+        "configuration": ("ok", "all settings are valid"),
+        "access": ("ok", "anyone who can reach 127.0.0.1:8420, without authentication"),
         "virsh": ("failed", "it is not installed"),
         "virt-install": ("failed", "it is not installed"),
         "virt-xml": ("failed", "it is not installed"),
@@ -286,7 +286,10 @@ def test_check_names_what_is_missing(
         "virtualisation": ("failed", missing),
         "stale ports": ("failed", no_switch),
         "state folder": ("ok", str(tmp_path)),
-        "console folder": ("warning", f"{tmp_path}/no is not there; libvirt's package makes it"),
+        "console folder": (
+            "warning",
+            f"{tmp_path}/no does not exist; libvirt's package creates it",
+        ),
     }
 
 

@@ -112,7 +112,7 @@ def test_it_says_how_to_make_a_host() -> None:
     for text in (
         "POST /hosts/{name}",
         "MB (of 2^20 bytes)",
-        'goes with "install": true only',
+        'requires "install": true',
         """curl -s -d '{"memory": 512, "disks": [8, 20], "networks": ["vlan10"]}'"""
         " http://127.0.0.1:8420/hosts/ns.example.com",
         "curl -s -X DELETE http://127.0.0.1:8420/hosts/ns.example.com",

@@ -90,8 +90,8 @@ INSTALL = ("virt-install", "--name=a", '--location=location="http://127.0.0.1:1/
         (
             "virsh-9.0.0.vol-create-as-no-room.err",
             errors.NoRoom,
-            "virsh found no room on the hypervisor: Failed to create vol v; internal error: Child"
-            " process (/usr/bin/qemu-img create -f qcow2 -o compat=0.10"
+            "virsh found too little disk space or memory: Failed to create vol v; internal error:"
+            " Child process (/usr/bin/qemu-img create -f qcow2 -o compat=0.10"
             " /var/lib/libvirt/images/small/v 1048576K) unexpected exit status 1: qemu-img:"
             " /var/lib/libvirt/images/small/v: Could not write refcount table: No space left on"
             " device",
@@ -195,7 +195,7 @@ TOO_LARGE = "it is larger than the setting media_gb allows"
             "no-room",
             23,
             errors.NoRoom,
-            "prlimit found no room on the hypervisor: curl: (23) Failure writing output to"
+            "prlimit found too little disk space or memory: curl: (23) Failure writing output to"
             " destination",
         ),
     ],
@@ -245,7 +245,7 @@ def test_too_much_memory_is_no_room() -> None:
     (line,) = [line for line in stderr.splitlines() if line.startswith("ERROR")]
     told = line.removeprefix("ERROR").strip()
     assert type(error) is errors.NoRoom
-    assert error.detail == f"virt-install found no room on the hypervisor: {told}"
+    assert error.detail == f"virt-install found too little disk space or memory: {told}"
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_too_much_memory_is_no_room() -> None:
             1,
             "error: Disk quota exceeded",
             errors.NoRoom,
-            "virsh found no room on the hypervisor: Disk quota exceeded",
+            "virsh found too little disk space or memory: Disk quota exceeded",
         ),
         (
             ("virt-install", "x"),

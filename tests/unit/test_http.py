@@ -1,12 +1,15 @@
 """What holds for every route: headers, HEAD, trailing slashes, errors, what is unknown."""
 
+import json
 import re
+import sys
 
 import falcon.inspect
 import pytest
 
 from agent import errors
 from agent.compute.hosts import Hosts
+from agent.hypervisor.hypervisor import Hypervisor
 from agent.operations.locks import Claim
 from agent.operations.operation import Change
 
@@ -199,6 +202,25 @@ def test_a_body_that_is_not_json(agent: Agent, path: str, body: bytes, why: str)
     see_invalid(answer, ("body", detail))
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        *(("POST", "/hosts/a", field) for field in ("memory", "disks", "networks")),
+        ("POST", "/networks/a", "trunk"),
+        ("PUT", "/hosts/a/media", "image"),
+        ("POST", "/redfish/v1/SessionService/Sessions", "Password"),
+    ],
+)
+def test_a_body_that_is_nested_as_deeply_as_can_be_read(
+    agent: Agent, method: str, path: str, field: str
+) -> None:
+    """However close to Python's own limit that is."""
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 120, limit):
+        body = json.dumps({field: "*"}).replace('"*"', "[" * depth + "]" * depth)
+        assert agent(method, path, body=body).status_code == 400
+
+
 FAILED = (("virsh", "list"), 1, "error: no")
 RAISED: list[tuple[errors.AgentError, int]] = [
     (errors.AgentError("odd"), 500),
@@ -260,7 +282,7 @@ def test_an_error_that_nobody_foresaw(
     def bug(*_: object) -> Change:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(Hosts, "show", bug)
+    monkeypatch.setattr(Hypervisor, "domain_named", bug)
     change = Change((Claim("host", "a"),), bug, dict)
     monkeypatch.setattr(Hosts, "delete", lambda *_: change)
     answer = agent(method, "/hosts/a", headers={"X-Request-ID": "one"})
@@ -274,7 +296,7 @@ def test_text_that_is_no_unicode_is_answered(agent: Agent, monkeypatch: pytest.M
     def fail(*_: object) -> None:
         raise errors.NotFound("there is no host '\ud800'")
 
-    monkeypatch.setattr(Hosts, "show", fail)
+    monkeypatch.setattr(Hypervisor, "domain_named", fail)
     assert agent("GET", "/hosts/a").content == (
         b'{"title": "Not Found", "status": 404, "detail": "there is no host \'\\ud800\'"}\n'
     )

@@ -70,7 +70,7 @@ def test_health_with_an_operation_that_is_not_settled(
             "status": "failing",
             "journal": {
                 "status": "failing",
-                "detail": "neither completed nor taken back yet: operations one, two",
+                "detail": "neither completed nor undone yet: operations one, two",
                 "unsettled": ["one", "two"],
             },
         },

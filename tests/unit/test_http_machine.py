@@ -298,7 +298,7 @@ NO_FIELD = "there is no such field; the fields are"
         (
             INSTALL,
             {"cdrom": True, "location": TREE},
-            [("cdrom", "does not go with a location: one or the other is booted")],
+            [("cdrom", "cannot be combined with a location")],
         ),
         (
             INSTALL,
@@ -397,7 +397,7 @@ def test_a_drive_without_media(agent: Agent) -> None:
     ("case", "exit_code", "status", "title"),
     [
         ("missing", 22, 400, f"cannot fetch {IMAGE}: "),
-        ("no-room", 23, 507, "prlimit found no room"),
+        ("no-room", 23, 507, "prlimit found too little disk space or memory"),
     ],
 )
 def test_an_image_that_cannot_be_had(

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
 from agent.compute.overview import Overview
-from agent.config import Config
 from agent.operations.operation import FAILED, Outcome, Request
 from agent.plans.plan import Install, Plan, Step
 from agent.plans.script import script
@@ -27,18 +25,13 @@ CMDLINE = "quiet root/password=s3cret"
 
 
 @pytest.fixture
-def closed(fp: FakeProcess, tmp_path: Path) -> Agent:
-    return Agent(fp, config=Config(tokens_file=str(tmp_path / "tokens")))
+def full(tokens_file: Path) -> dict[str, str]:
+    return bearer(tokens.add(tokens_file, "ci", read_only=False, hosts=["*"]))
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> dict[str, str]:
-    return bearer(tokens.add(tmp_path / "tokens", "ci", read_only=False, hosts=["*"]))
-
-
-@pytest.fixture
-def read_only(tmp_path: Path) -> dict[str, str]:
-    return bearer(tokens.add(tmp_path / "tokens", "grafana", read_only=True))
+def read_only(tokens_file: Path) -> dict[str, str]:
+    return bearer(tokens.add(tokens_file, "grafana", read_only=True))
 
 
 def plan(url: str = URL, cmdline: str = CMDLINE) -> Plan:

@@ -47,7 +47,7 @@ def test_of_a_host_that_is_not_there(agent: Agent, part: str) -> None:
 @pytest.mark.parametrize(
     ("case", "status", "detail"),
     [
-        ("off", 409, f"host {ODD!r} is shut off, and shows a screen only while it runs"),
+        ("off", 409, f"host {ODD!r} is shut off, and has a screen only while it is running"),
         ("gone", 404, f"there is no host {ODD!r}"),
         ("blind", 409, f"host {ODD!r} has no screen"),
     ],
@@ -70,7 +70,7 @@ def test_a_screenshot_of_a_host_that_ends_meanwhile(agent: Agent, why: str) -> N
     """As virsh said of one that was being stopped; by hand, since it is a matter of luck."""
     stderr = f"error: could not take a screenshot of a\nerror: {why}\n"
     expect_screenshot(agent, 1, stdout="\n", stderr=stderr, returncode=1)
-    detail = f"host '{HOST}' is shut off, and shows a screen only while it runs"
+    detail = f"host '{HOST}' is shut off, and has a screen only while it is running"
     see_problem(agent("GET", f"/hosts/{HOST}/screen"), 409, detail)
 
 
@@ -147,7 +147,7 @@ def test_a_card_that_is_not_counted_is_left_out(agent: Agent) -> None:
 
 def test_usage_of_a_host_that_is_off(agent: Agent) -> None:
     expect_usage(agent, 3, virsh("domstats-usage-off"), virsh("dumpxml-off"))
-    detail = f"host {ODD!r} is shut off, and uses nothing until it runs"
+    detail = f"host {ODD!r} is shut off, and has no usage until it is started"
     see_problem(agent("GET", f"/hosts/{ODD}/usage"), 409, detail)
 
 
@@ -166,7 +166,8 @@ def test_usage_without_the_processor_time(agent: Agent) -> None:
     stats = "Domain: 'a'\n  state.state=1\n  state.reason=1\n\n"
     expect_usage(agent, 1, stats, virsh("dumpxml-running"))
     detail = (
-        f"libvirt does not say what host {HOST!r} uses: it is busy, as with a snapshot; ask again"
+        f"libvirt cannot report the usage of host {HOST!r} while it is busy, such as with a"
+        " snapshot; try again"
     )
     see_problem(agent("GET", f"/hosts/{HOST}/usage"), 409, detail)
 
@@ -221,7 +222,7 @@ def test_a_console_whose_cursor_is_hidden(agent: Agent, monkeypatch: pytest.Monk
 def test_screen_does_not_go_with_what_asks_for_pieces(agent: Agent) -> None:
     query = "screen=true&wait=1&offset=0&follow=false"
     answer = agent("GET", f"/hosts/{HOST}/console", query_string=query)
-    why = "does not go with screen, which shows the end"
+    why = "cannot be combined with screen"
     see_invalid(answer, ("offset", why), ("wait", why), ("follow", why))
 
 

@@ -25,7 +25,7 @@ DESTROYED = InstallLook("shut off", "destroyed", False)
 STARTED = InstallLook("running", "booted", False)
 STOPPED_BY_HAND = "the host was stopped by hand while its installer ran"
 DELETED = "the host was deleted while its installer ran"
-NOT_TAKEN_OVER = "libvirtd ended the host: it could not take it over at its start"
+NOT_TAKEN_OVER = "libvirtd stopped the host at its own start: it could not reconnect to it"
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ NOT_TAKEN_OVER = "libvirtd ended the host: it could not take it over at its star
         ("shut off", "saved", False, Next.WAIT, ""),
         ("shut off", "destroyed", False, Next.FAIL, STOPPED_BY_HAND),
         *(
-            ("shut off", reason, False, Next.FAIL, f"the host ended with its installer: {reason}")
+            ("shut off", reason, False, Next.FAIL, f"the host stopped during its install: {reason}")
             for reason in ("crashed", "failed", "migrated")
         ),
         ("shut off", "daemon", False, Next.FAIL, NOT_TAKEN_OVER),
-        ("crashed", "panicked", True, Next.FAIL, "the host crashed with its installer: panicked"),
-        ("crashed", "panicked", False, Next.FAIL, "the host crashed with its installer: panicked"),
+        ("crashed", "panicked", True, Next.FAIL, "the host crashed during its install: panicked"),
+        ("crashed", "panicked", False, Next.FAIL, "the host crashed during its install: panicked"),
     ],
 )
 def test_what_an_install_needs(
@@ -303,7 +303,7 @@ BECAME = [
     ({UUID: DESTROYED}, ("failed", STOPPED_BY_HAND)),
     (
         {UUID: InstallLook("shut off", "crashed", False)},
-        ("failed", "the host ended with its installer: crashed"),
+        ("failed", "the host stopped during its install: crashed"),
     ),
     ({UUID: STARTED}, ("done", None)),
 ]

@@ -191,7 +191,7 @@ def test_an_install_before_the_end_of_another(journal: Journal) -> None:
     assert (found["status"], found["ended"], found["error"]) == (
         "failed",
         1000.0,
-        {"detail": "the host was installed anew before its installer had ended"},
+        {"detail": "the host was installed again before its installer had ended"},
     )
 
 

@@ -101,7 +101,7 @@ def test_the_socket_of_a_server_that_lives_is_left_alone(
 
 def test_a_file_in_its_place_is_left_alone(path: Path) -> None:
     path.write_text("kept")
-    assert refusal(config(path)) == f"listen: unix:{path}: there is a file, which is no socket"
+    assert refusal(config(path)) == f"listen: unix:{path}: it is a file, not a socket"
     assert path.read_text() == "kept"
 
 

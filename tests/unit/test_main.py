@@ -43,8 +43,8 @@ def refuses(environment: dict[str, str], message: str, *arguments: str) -> None:
     [
         (
             ["--listen=0.0.0.0:8420"],
-            "agent: listen: 0.0.0.0:8420 is not loopback, and whoever reaches the agent owns the"
-            " hypervisor; set tokens_file (or no_authentication = true)\n",
+            "agent: listen: 0.0.0.0:8420 is not loopback, and anyone who can reach the agent"
+            " controls the hypervisor; set tokens_file (or no_authentication = true)\n",
         ),
         (
             ["--listen=8420"],
@@ -192,7 +192,7 @@ def test_systemd_is_told(environment: dict[str, str], tmp_path: Path) -> None:
         "INFO agent: the settings were read again: stop_seconds is 7.0",
         "WARNING agent: changed, but not before a restart: threads",
         f"ERROR agent: the settings stay as they were: {config}, line 2:"
-        " virt_type: 'xen' is none of auto, kvm, qemu",
+        " virt_type: 'xen' is not one of auto, kvm, qemu",
         "INFO agent: stopped; hosts go on running",
     ]
 

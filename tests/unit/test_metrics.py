@@ -195,6 +195,22 @@ def test_without_a_journal_the_installs_are_left_out(
     }
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
+        ("application/openmetrics-text; version=x", "text/plain"),
+        ("text/plain; version=1.x, application/openmetrics-text", "text/plain"),
+        ("application/json", "text/plain"),
+    ],
+)
+@pytest.mark.usefixtures("hosts")
+def test_the_form_that_a_scraper_asks_for(agent: Agent, accept: str, kind: str) -> None:
+    """A version that is none is no reason to fail."""
+    answer = agent("GET", "/metrics", headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, kind)
+
+
 def test_a_state_of_a_newer_virsh_is_told(agent: Agent) -> None:
     counted = Metrics()
     counted.watch(lambda: HostFigures(["dormant", "running"], {}), lambda: 3, lambda: 2, lambda: 1)

@@ -9,11 +9,9 @@ from typing import Any
 import falcon
 import falcon.testing
 import pytest
-from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
 from agent.access.rights import EVERYTHING
-from agent.config import Config
 from agent.errors import JournalFailed
 from agent.http.places import Places
 from agent.http.resources.page import WholeHypervisor
@@ -161,18 +159,6 @@ def test_a_program_is_told_where_what_is(
     }
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """The file of the tokens."""
-    return tmp_path / "tokens"
-
-
-@pytest.fixture
-def closed(fp: FakeProcess, file: Path) -> Agent:
-    """An agent that wants tokens."""
-    return Agent(fp, config=Config(tokens_file=str(file)))
-
-
 def test_what_is_open_without_a_token(closed: Agent) -> None:
     """The page, which asks for one, and nothing that it shows."""
     assert closed("GET", "/", headers={"Accept": BROWSER}).status_code == 200
@@ -187,9 +173,9 @@ def test_what_is_open_without_a_token(closed: Agent) -> None:
 @pytest.mark.parametrize("read_only", [True, False])
 @pytest.mark.parametrize("hosts", [(), ("ci-*",)])
 def test_a_client_is_told_what_it_may_change(
-    closed: Agent, file: Path, read_only: bool, hosts: tuple[str, ...]
+    closed: Agent, tokens_file: Path, read_only: bool, hosts: tuple[str, ...]
 ) -> None:
-    secret = tokens.add(file, "ci", read_only=read_only, hosts=hosts)
+    secret = tokens.add(tokens_file, "ci", read_only=read_only, hosts=hosts)
     told = closed("GET", "/", headers={"Authorization": f"Bearer {secret}"}).json
     assert (told["read_only"], told["some_hosts"]) == (read_only, bool(hosts))
 

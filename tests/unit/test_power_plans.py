@@ -176,6 +176,6 @@ def test_a_start_removes_the_stale_ports_that_it_could_get() -> None:
 @pytest.mark.parametrize("verb", ["shutdown", "reboot", "reset"])
 def test_a_verb_that_would_end_an_installer(verb: str) -> None:
     assert would_end_installer(verb, facts("running")).detail == (
-        f"host 'ns' is in state 'running' with its installer, which {verb} would end halfway;"
-        " stop ends its install"
+        f"host 'ns' is in state 'running' and runs its installer, which {verb} would interrupt;"
+        " stop ends the install"
     )

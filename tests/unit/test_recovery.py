@@ -14,7 +14,7 @@ from agent.tools.command import Command
 
 from .fake_runner import CREATE, DELETE, BreakingJournal, Commands, World, asked, takes_back
 
-CUT_OFF = {"detail": "it was cut off: the agent ended while it ran"}
+CUT_OFF = {"detail": "it was interrupted: the agent ended while it ran"}
 GOOD = Outcome(0.0, 0, True, "", "")
 BAD = Outcome(0.0, 1, False, "", "error: no")
 # A step that began, and of which nothing more was heard.

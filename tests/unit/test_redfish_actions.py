@@ -222,8 +222,8 @@ def test_a_host_that_is_being_installed(
     begin_install(agent, location)
     answer = agent("POST", RESET, json={"ResetType": kind})
     text = (
-        f"host 'ns' is in state 'running' with its installer, which {verb} would end halfway;"
-        " stop ends its install"
+        f"host 'ns' is in state 'running' and runs its installer, which {verb} would interrupt;"
+        " stop ends the install"
     )
     oem = {"operation": answer.headers["x-operation-id"]}
     see_error(answer, 409, message(409, "ResourceInUse", text, oem=oem))

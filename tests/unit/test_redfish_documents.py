@@ -393,22 +393,40 @@ def test_a_document_of_a_host_without_disks_and_cards(
 
 
 @pytest.mark.parametrize(
-    "part",
+    ("parts", "could_be"),
     [
-        *("Processors/1", "Processors/00", "Processors/x", "EthernetInterfaces/2", "Nope"),
-        *("EthernetInterfaces/-1", "Storage/0", "Storage/2", "Storage/1/Controllers/1"),
-        *("Storage/2/Controllers", "Storage/2/Controllers/0", "Storage/2/Volumes"),
-        *("Storage/1/Drives/sdc", "Storage/2/Drives/sda", "Storage/1/Drives/0", "Storage/1/Drives"),
-        *("Storage/1/Volumes/sdc", "Storage/2/Volumes/sda", "SimpleStorage/2"),
-        *("VirtualMedia/Floppy", "Actions/ComputerSystem.Nope", "Bios"),
+        (("Processors/1", "Processors/00", "Processors/x"), True),
+        (("EthernetInterfaces/2", "EthernetInterfaces/-1"), True),
+        (("Storage/1/Drives/sdc", "Storage/1/Drives/0", "Storage/1/Volumes/sdc"), True),
+        (("Storage/0", "Storage/2", "Storage/2/Controllers", "Storage/2/Volumes"), False),
+        (("Storage/1/Controllers/1", "Storage/2/Controllers/0", "Storage/1/Drives"), False),
+        (("Storage/2/Drives/sda", "Storage/2/Volumes/sda", "SimpleStorage/2"), False),
+        (("VirtualMedia/Floppy", "Actions/ComputerSystem.Nope", "Bios", "Nope"), False),
     ],
 )
-def test_a_part_that_is_not_there(agent: Agent, part: str) -> None:
+def test_parts_that_are_not_there(agent: Agent, parts: tuple[str, ...], could_be: bool) -> None:
     """Of which only those are read for that could be."""
-    path = f"{RUNNING}/{part}"
-    served = len(part.split("/")) > 1 and not part.startswith(("VirtualMedia", "Actions"))
-    if served and part != "Storage/1/Drives":
-        agent.reads(*details(1, "running"))
+    for part in parts:
+        path = f"{RUNNING}/{part}"
+        if could_be:
+            agent.reads(*details(1, "running"))
+        answer = agent("GET", path)
+        assert (answer.status_code, answer.json["error"]["message"]) == (
+            404,
+            f"there is nothing at {path}",
+        )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("Storage/1", "Storage/1/Controllers", "Storage/1/Controllers/0", "Storage/1/Volumes"),
+        "SimpleStorage/1",
+    ],
+)
+def test_the_storage_of_a_host_without_disks(agent: Agent, part: str) -> None:
+    agent.reads(*details(4, "spaces"))
+    path = f"{SPACES}/{part}"
     answer = agent("GET", path)
     assert (answer.status_code, answer.json["error"]["message"]) == (
         404,
@@ -549,10 +567,10 @@ def test_head(agent: Agent) -> None:
 def test_processors_of_a_topology(topology: Any, vcpus: int, summary: tuple[int, ...]) -> None:
     host = system(replace(HOST, topology=topology, vcpus=vcpus, arch="aarch64"))
     host.shown.update(id="a", name="b", state="paused", memory=2048)
-    shown = documents.system(host)
+    shown = documents.system(host, "/a")
     assert tuple(shown["ProcessorSummary"].values()) == summary
     assert (shown["PowerState"], shown["MemorySummary"]) == ("On", {"TotalSystemMemoryGiB": 2})
-    found = documents.processor(host, "0")
+    found = documents.processor(host, "/a/0", "0")
     assert found is not None
     sockets, cores, threads = summary
     assert (found["TotalCores"], found["TotalThreads"]) == (cores // sockets, threads // sockets)

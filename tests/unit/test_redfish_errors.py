@@ -46,7 +46,7 @@ REGISTRIES = {
 def test_every_message_is_in_the_registry(status: int, more: dict[str, Any]) -> None:
     """With as many arguments as its text takes there."""
     problem = {"title": "A", "status": status, "detail": "no", **more}
-    told = json.loads(error(json.dumps(problem).encode(), "/redfish/v1", "GET", "5"))["error"]
+    told = error(problem, "/redfish/v1", "GET", "5")["error"]
     assert told["code"] in REGISTRIES
     for each in told["@Message.ExtendedInfo"]:
         assert each["MessageId"] == told["code"]

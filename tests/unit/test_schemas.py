@@ -139,22 +139,22 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
         ({**HOST, "vcpus": 256}, {"vcpus": "256 is greater than the maximum of 255"}),
         (
             {**HOST, "location": "http://a/", "cmdline": "", "console": False},
-            dict.fromkeys(("location", "cmdline", "console"), 'goes with "install": true only'),
+            dict.fromkeys(("location", "cmdline", "console"), 'requires "install": true'),
         ),
         (
             {**HOST, "install": False, "location": "http://a/"},
-            {"location": 'goes with "install": true only'},
+            {"location": 'requires "install": true'},
         ),
         (
             {**HOST, "install": True, "cmdline": "a", "console": True},
             dict.fromkeys(
                 ("cmdline", "console"),
-                "goes with a location only: a network boot brings its own kernel parameters",
+                "requires a location: a network boot has its own kernel parameters",
             ),
         ),
         (
             {**HOST, "install": True, "networks": []},
-            {"networks": "an install without a location boots from a network; name one"},
+            {"networks": "an install without a location requires a network to boot from"},
         ),
         (
             {"disks": [0], "vcpus": "2", "extra": 1, "console": True},
@@ -164,7 +164,7 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
                 "extra": f"there is no such field; the fields are {FIELDS}",
                 "disks[0]": "0 is less than the minimum of 1",
                 "vcpus": "'2' is not of type 'integer'",
-                "console": 'goes with "install": true only',
+                "console": 'requires "install": true',
             },
         ),
     ],
@@ -180,7 +180,7 @@ def host_with(*networks: Any) -> dict[str, Any]:
 NOT_ENCODED = "it has characters that a URL must have percent-encoded"
 NOT_A_URL_OF_THEM = "it is not a http, https or ftp URL"
 NO_HOST = "it is a URL without a usable host"
-NO_MAC = "it is no unicast MAC such as 02:00:00:00:00:01, or is one that begins with fe"
+NO_MAC = "it is not a unicast MAC such as 02:00:00:00:00:01, or begins with fe"
 CARD_FIELDS = "there is no such field; the fields are network, mac"
 
 
@@ -208,7 +208,7 @@ CARD_FIELDS = "there is no such field; the fields are network, mac"
                 "a",
                 {"network": "b", "mac": "02:00:00:00:00:0A"},
             ),
-            {"networks[2].mac": "another card has 02:00:00:00:00:0a, too"},
+            {"networks[2].mac": "another card has 02:00:00:00:00:0a as well"},
         ),
         ({**HOST, "boot": []}, {"boot": "[] should be non-empty"}),
         ({**HOST, "boot": "disk"}, {"boot": "'disk' is not of type 'array'"}),
@@ -221,11 +221,11 @@ CARD_FIELDS = "there is no such field; the fields are network, mac"
         *(
             (
                 {**INSTALL, "start": start},
-                {"start": "does not go with install, which starts the host"},
+                {"start": "cannot be combined with install, which starts the host"},
             )
             for start in (True, False)
         ),
-        ({**HOST, "after_install": "off"}, {"after_install": 'goes with "install": true only'}),
+        ({**HOST, "after_install": "off"}, {"after_install": 'requires "install": true'}),
         (
             {**INSTALL, "after_install": "stop"},
             {"after_install": "'stop' is not one of ['start', 'off']"},
@@ -261,8 +261,8 @@ TREE = "http://mirror.example.com/debian"
 INSTALL_FIELDS = (
     "there is no such field; the fields are location, cmdline, console, after_install, cdrom"
 )
-WITH_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
-NOT_BOTH = "does not go with a location: one or the other is booted"
+WITH_LOCATION = "requires a location: a network boot has its own kernel parameters"
+NOT_BOTH = "cannot be combined with a location"
 
 
 @pytest.mark.parametrize(
@@ -714,7 +714,7 @@ def test_what_is_within_the_limits() -> None:
         ),
         (
             {"memory": 1, "disks": [20, 11], "networks": []},
-            {"disks": "31 GB together are more than the maximum of 30 of a host"},
+            {"disks": "31 GB together are more than the maximum of 30 for a host"},
         ),
         (
             {"memory": 1, "disks": [True, "40", 10**4000, float("inf")], "networks": []},

@@ -6,11 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from pytest_subprocess import FakeProcess
 
 from agent.access import tokens
 from agent.compute.overview import Overview
-from agent.config import Config
 from agent.operations.operation import DONE
 
 from .changes import BODY, HOST, expect_facts
@@ -41,20 +39,15 @@ ONLY = "the token team is for some hosts only, and"
 
 
 @pytest.fixture
-def closed(fp: FakeProcess, tmp_path: Path) -> Agent:
-    return Agent(fp, config=Config(tokens_file=str(tmp_path / "tokens")))
-
-
-@pytest.fixture
-def team(tmp_path: Path) -> dict[str, str]:
+def team(tokens_file: Path) -> dict[str, str]:
     """The header of a client whose token is for some hosts only."""
     patterns = ["fixture.*", "web[0-9]"]
-    return bearer(tokens.add(tmp_path / "tokens", "team", read_only=False, hosts=patterns))
+    return bearer(tokens.add(tokens_file, "team", read_only=False, hosts=patterns))
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> dict[str, str]:
-    return bearer(tokens.add(tmp_path / "tokens", "ci", read_only=False))
+def full(tokens_file: Path) -> dict[str, str]:
+    return bearer(tokens.add(tokens_file, "ci", read_only=False))
 
 
 def test_the_list(closed: Agent, team: dict[str, str], full: dict[str, str]) -> None:
@@ -107,7 +100,7 @@ def test_another_host_does_not_exist(closed: Agent, team: dict[str, str], name: 
                 if method == "HEAD":
                     assert (answer.status_code, answer.text) == (404, "")
                 elif method == "POST":
-                    see_problem(answer, 403, f"{ONLY} {name!r} is none of them")
+                    see_problem(answer, 403, f"{ONLY} {name!r} is not one of them")
                 else:
                     see_problem(answer, 404, f"there is no host {name!r}")
     assert closed.journal.find() == []
@@ -128,7 +121,7 @@ def test_the_name_is_compared_as_it_is_routed(closed: Agent, team: dict[str, str
 def test_networks_are_not_its_own(
     closed: Agent, team: dict[str, str], method: str, path: str
 ) -> None:
-    detail = f"{ONLY} networks are everybody's; it may not change any"
+    detail = f"{ONLY} networks are shared: it cannot change them"
     for query in ("", "dry_run=true"):
         answer = closed(method, path, headers=team, query_string=query, body="{}")
         see_problem(answer, 403, detail)
@@ -148,9 +141,9 @@ def test_the_list_of_networks(closed: Agent, team: dict[str, str]) -> None:
     ],
 )
 def test_a_network_shows_its_own_ports(
-    closed: Agent, tmp_path: Path, patterns: list[str], path: str, hosts: list[str]
+    closed: Agent, tokens_file: Path, patterns: list[str], path: str, hosts: list[str]
 ) -> None:
-    headers = bearer(tokens.add(tmp_path / "tokens", "t", read_only=True, hosts=patterns))
+    headers = bearer(tokens.add(tokens_file, "t", read_only=True, hosts=patterns))
     closed.reads(*NET_ROWS)
     expect_networks(closed)
     closed.reads(Read(f"net-port-list {uuid(12)}", virsh("net-port-list-one")))
@@ -169,7 +162,7 @@ def test_a_network_shows_its_own_ports(
 
 
 def test_the_metrics_are_of_all(closed: Agent, team: dict[str, str], full: dict[str, str]) -> None:
-    detail = f"{ONLY} the metrics are those of all"
+    detail = f"{ONLY} the metrics cover all hosts"
     see_problem(closed("GET", "/metrics", headers=team), 403, detail)
     closed.reads(STATES, ACTIVE)
     assert closed("GET", "/metrics", headers=full).status_code == 200
@@ -279,9 +272,9 @@ def test_its_own_system(closed: Agent, team: dict[str, str]) -> None:
     assert (answer.status_code, answer.json["Name"]) == (200, HOST)
 
 
-def test_it_may_be_read_only_as_well(closed: Agent, tmp_path: Path) -> None:
-    headers = bearer(tokens.add(tmp_path / "tokens", "team", read_only=True, hosts=["fixture.*"]))
-    detail = "the token team is read-only; it may GET and change nothing"
+def test_it_may_be_read_only_as_well(closed: Agent, tokens_file: Path) -> None:
+    headers = bearer(tokens.add(tokens_file, "team", read_only=True, hosts=["fixture.*"]))
+    detail = "the token team is read-only; it permits only GET, HEAD and OPTIONS"
     for name in (HOST, "other"):
         see_problem(closed("DELETE", f"/hosts/{name}", headers=headers), 403, detail)
     see_problem(closed("GET", "/hosts/other", headers=headers), 404, "there is no host 'other'")

@@ -71,8 +71,8 @@ def test_a_pattern_that_cannot_be(path: Path, pattern: str) -> None:
     with pytest.raises(ConfigError) as caught:
         tokens.add(path, "team", read_only=False, hosts=["web*", pattern])
     assert caught.value.detail == (
-        f"{pattern!r}: a pattern of host names has 1 to 253 printable characters, none of them a"
-        " space, for which ? stands"
+        f"{pattern!r}: a pattern of host names has 1 to 253 printable characters and no space;"
+        " use ? for one"
     )
     assert not path.exists()
 
@@ -125,7 +125,7 @@ def test_a_name_that_is_taken_and_one_that_is_not_there(path: Path) -> None:
             f"{LINE} host={'a' * 254}",
             f"line 1: 'host={'a' * 254}' is not host= and a pattern of host names",
         ),
-        (f"a@b full {SALT} {HASH}", "line 1: 'a@b' is no name of a token"),
+        (f"a@b full {SALT} {HASH}", "line 1: 'a@b' is not a valid token name"),
         (f"ci admin {SALT} {HASH}", "line 1: 'admin' is neither full nor read-only"),
         (f"ci full {SALT[1:]} {HASH}", "line 1: the salt is not 32 hexadecimal digits"),
         (f"ci full {SALT} {HASH}0", "line 1: the hash is not 64 hexadecimal digits"),
@@ -285,7 +285,7 @@ def run(*words: str) -> tuple[int, str, str]:
 def test_the_command(path: Path, settings: str) -> None:
     assert run("list", settings) == (0, "no tokens\n", "")
     status, secret, said = run("add", "ci", settings)
-    assert (status, said) == (0, "This is the only time that it is shown.\n")
+    assert (status, said) == (0, "It is not shown again.\n")
     assert Tokens(path).find(secret.removesuffix("\n")) is not None
     assert run("add", "grafana", "--read-only", settings)[0] == 0
     assert run("list", settings) == (0, "ci       full\ngrafana  read-only\n", "")
@@ -322,5 +322,5 @@ def test_the_command_without_a_file() -> None:
     assert run("add", "ci") == (
         2,
         "",
-        "agent: tokens_file: it is not set; --config names the settings that do\n",
+        "agent: tokens_file: it is not set; pass the agent's own --config\n",
     )

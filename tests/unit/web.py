@@ -17,7 +17,6 @@ from agent.http.app import MANUAL, create_app
 from agent.http.metrics import Metrics
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
-from agent.http.resources.health import Health
 from agent.hypervisor.consoles import Consoles
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.hypervisor.screens import Screens
@@ -27,7 +26,6 @@ from agent.operations.locks import Locks
 from agent.operations.recovery import Recovery
 from agent.operations.steps import Steps
 from agent.redfish.resources import add_redfish
-from agent.redfish.sessions import add_sessions
 from agent.tools.run import Runner
 
 from .contract import see_that_it_conforms
@@ -85,7 +83,8 @@ class Agent:
             Overview(hypervisor, self.journal),
             self.executor,
             self.journal,
-            Health(hypervisor, self.journal, self.recovery),
+            self.recovery,
+            hypervisor,
             Consoles(hypervisor, CONFIG),
             Screens(hypervisor, runner, CONFIG),
             access,
@@ -94,8 +93,7 @@ class Agent:
             changes,
             manual_folder=manual,
         )
-        add_redfish(app, hosts, changes, places, config)
-        add_sessions(app, access)
+        add_redfish(app, hosts, changes, places, config, access)
         self.app = app
         self._rest_codes = config.rest_codes
         self._client = falcon.testing.TestClient(app)

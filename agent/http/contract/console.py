@@ -18,31 +18,27 @@ from agent.tools.parsers.terminal import COLUMNS, ROWS
 
 PNG = "image/png"
 QUERY = (
-    in_query("offset", "from which byte on", between(0, 1 << 62)),
-    in_query(
-        "wait",
-        "how many seconds to wait for something new, in JSON",
-        between(0, 60),
-    ),
-    in_query("follow", "go on until the host is deleted, with `Accept: text/plain`", boolean()),
-    in_query("screen", f"what a terminal of {COLUMNS} by {ROWS} shows now", boolean()),
+    in_query("offset", "the first byte to return", between(0, 1 << 62)),
+    in_query("wait", "how many seconds to wait for further output, in JSON", between(0, 60)),
+    in_query("follow", "continue until the host is deleted, with `Accept: text/plain`", boolean()),
+    in_query("screen", f"return what a terminal of {COLUMNS} by {ROWS} shows now", boolean()),
 )
 _BYTES = integer(minimum=0)
-_NEXT = integer("where what follows begins", minimum=0)
+_NEXT = integer("the offset of further output", minimum=0)
 
 SCHEMAS: Json = {
     "Piece": record(
         {
-            "offset": integer("where it begins, in bytes", minimum=0),
+            "offset": integer("the offset of its first byte", minimum=0),
             "next": _NEXT,
-            "text": text("what is not UTF-8 is replaced"),
+            "text": text("bytes that are not UTF-8 are replaced"),
         }
     ),
     "Terminal": record(
         {
             "columns": integer(),
             "rows": integer(),
-            "lines": array(text(), "one a row, without the blanks at its end"),
+            "lines": array(text(), "one per row, without trailing blanks"),
             "cursor": or_null(
                 record({"row": between(0, ROWS - 1), "column": between(0, COLUMNS - 1)}),
                 "null while it is hidden",
@@ -53,8 +49,8 @@ SCHEMAS: Json = {
     ),
     "Usage": record(
         {
-            "cpu_seconds": number("processor time, of all its processors", minimum=0),
-            "memory_bytes": integer("memory of the hypervisor that it has now", minimum=0),
+            "cpu_seconds": number("processor time of all its processors and of QEMU", minimum=0),
+            "memory_bytes": integer("memory of the hypervisor that it occupies now", minimum=0),
             "disks": array(
                 record({"target": text(), "read_bytes": _BYTES, "written_bytes": _BYTES}),
                 "CD-ROM drives as well",
@@ -71,22 +67,22 @@ METHODS = [
     read(
         "GET /hosts/{name}/console",
         "getConsole",
-        "Show what a host's serial console printed.",
+        "Show the output of a host's serial console.",
         {
             JSON: {"schema": {"anyOf": [ref("Piece"), ref("Terminal")]}},
             "text/plain": {"schema": text()},
         },
         HOST_IN_PATH,
         *QUERY,
-        description="In JSON one piece; ask for the next with its `next` as `offset`. With"
-        " `Accept: text/plain` all there is as text, and with `follow=true` what comes, until"
-        " the host is deleted. `follow` goes with `Accept: text/plain` only. With `screen=true`,"
-        " which goes with none of the others, what a terminal shows after all of it.",
+        description="In JSON, one piece of at most 64 KiB; pass its `next` as `offset` for the"
+        " next one. With `Accept: text/plain`, all output as text, and with `follow=true` further"
+        " output until the host is deleted. `follow` requires `Accept: text/plain`. With"
+        " `screen=true`, which excludes the other parameters, what a terminal shows now.",
     ),
     read(
         "GET /hosts/{name}/screen",
         "getScreen",
-        "Show a picture of a host's screen.",
+        "Return a screenshot of a host.",
         {PNG: {"schema": text(format="binary")}},
         HOST_IN_PATH,
         errors=(409,),
@@ -94,7 +90,7 @@ METHODS = [
     read(
         "GET /hosts/{name}/usage",
         "getUsage",
-        "Show what a host that runs has used.",
+        "Show the resource usage of a running host.",
         one("Usage"),
         HOST_IN_PATH,
         errors=(409,),

@@ -14,25 +14,25 @@ from agent.http.contract.methods import SCRIPT, TAGS, rest_codes
 from agent.http.contract.values import Json, text
 
 _DESCRIPTION = f"""\
-Makes, shows and removes virtual machines ("hosts") and VLAN networks on one hypervisor.
+Creates, shows and deletes virtual machines ("hosts") and VLAN networks on one hypervisor.
 
-A body is read as JSON whatever its Content-Type. A trailing slash makes no difference. HEAD works
-where GET does; OPTIONS returns the methods of a path, and any other method is a 405 with the
+A body is parsed as JSON whatever its Content-Type. A trailing slash makes no difference. HEAD works
+wherever GET does; OPTIONS returns the methods of a path, and any other method is a 405 with the
 same `Allow`. Errors are problem documents.
 
 `dry_run=true` on a change returns the plan and changes nothing. With `Prefer: respond-async` the
-answer is a 202 as soon as the plan is made, and `Location` is where the operation can be followed.
-With `Accept: {SCRIPT}` a plan or an operation is a shell script.
+response is a 202 as soon as the plan exists, with the operation's path in `Location`.
+With `Accept: {SCRIPT}` a plan or an operation is returned as a shell script.
 
-For a client whose token is for some hosts only, other hosts and the changes of them do not exist.
-One whose token is read-only is shown `***` in the place of passwords.
+With a token for some hosts only, other hosts and their changes are not visible. With a read-only
+token, passwords are shown as `***`.
 """
 # Each with whether it is always there.
 _HEADERS = {
-    "X-Request-ID": ("The id of the request, the client's own where it sent one.", True),
+    "X-Request-ID": ("The id of the request: the client's own, if it sent one.", True),
     "X-Operation-ID": ("The id of the change in the journal; not with a dry run.", False),
-    "Retry-After": ("When to try again, in seconds.", False),
-    "Location": ("Where the operation can be followed.", True),
+    "Retry-After": ("When to retry, in seconds.", False),
+    "Location": ("The path of the operation.", True),
     "Preference-Applied": ("respond-async", True),
     "WWW-Authenticate": ("How to authenticate.", False),
 }

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from agent.config import Config
-from agent.errors import FieldError, InvalidRequest
+from agent.errors import FieldError
 from agent.http.contract import values as v
 from agent.http.contract.install_texts import (
     CMDLINE,
@@ -17,7 +17,7 @@ from agent.http.contract.install_texts import (
 )
 from agent.http.contract.methods import body, change, in_path, link, many, one, read
 from agent.http.contract.names import HOST_NAME, name_errors
-from agent.http.contract.validator import plain, refused, schema_errors, unique
+from agent.http.contract.validator import check, plain, refuse, refused, schema_errors
 from agent.plans.cards import Card
 from agent.plans.hosts import HostRequest
 from agent.plans.installs import InstallRequest
@@ -43,9 +43,9 @@ _CARD: v.Json = {
     "properties": {
         "network": v.text("the network's name"),
         "mac": {
-            **v.text("its own, which follows from the host's name and its place, by default"),
+            **v.text("derived from the host's name and the card's index by default"),
             **refused(
-                "it is no unicast MAC such as 02:00:00:00:00:01, or is one that begins with fe",
+                "it is not a unicast MAC such as 02:00:00:00:00:01, or begins with fe",
                 pattern=rf"^(?!00:00:00:00:00:00$)(?![Ff][Ee]){_UNICAST}$",
             ),
         },
@@ -73,7 +73,7 @@ def host_schema(config: Config) -> v.Json:
             ),
             "networks": v.array(
                 _CARD,
-                "networks, one card each: a name, or an object with a MAC; [] for none",
+                "one item per card: a network's name, or an object with a MAC; [] for none",
                 maxItems=MOST_NETWORKS,
             ),
         },
@@ -89,11 +89,11 @@ def host_schema(config: Config) -> v.Json:
             "autostart": v.boolean("whether it starts with the hypervisor, false by default"),
             "boot": v.array(
                 v.enum(BOOT),
-                "what it boots from, in order, disk and network by default",
+                "boot order, disk and network by default",
                 minItems=1,
                 uniqueItems=True,
             ),
-            "start": v.boolean("without install: whether it is started, true by default"),
+            "start": v.boolean("without install: whether to start it, true by default"),
         },
     )
     return {**fields, **_INSTALL_RULES}
@@ -113,11 +113,11 @@ def _installer_fields(config: Config) -> v.Json:
             pattern=CMDLINE,
         ),
         "console": v.boolean(
-            "with a location: whether to point the installer at the serial console"
+            "with a location: whether to direct the installer to the serial console"
         ),
         "after_install": v.enum(
             ["start", "off"],
-            "with install: whether the host is started when its installer has ended, or stays off;"
+            "with install: whether to start the host when its installer has ended, or leave it off;"
             f" {config.after_install} by default",
         ),
     }
@@ -128,11 +128,11 @@ def _least(*bounds: int) -> int:
     return min(bound for bound in bounds if bound)
 
 
-_UNLESS_INSTALL = 'goes with "install": true only'
-_UNLESS_LOCATION = "goes with a location only: a network boot brings its own kernel parameters"
-_NETWORK_BOOT = "an install without a location boots from a network; name one"
+_UNLESS_INSTALL = 'requires "install": true'
+_UNLESS_LOCATION = "requires a location: a network boot has its own kernel parameters"
+_NETWORK_BOOT = "an install without a location requires a network to boot from"
 _OF_INSTALL = ("location", "cmdline", "console", "after_install")
-_NOT_STARTED = "does not go with install, which starts the host"
+_NOT_STARTED = "cannot be combined with install, which starts the host"
 _INSTALL_RULES: v.Json = {
     "if": {"properties": {"install": {"const": True}}, "required": ["install"]},
     "then": {
@@ -155,6 +155,7 @@ _ROW = {
     "name": v.text("the libvirt domain's name"),
     "state": v.enum(STATES, "as virsh prints it"),
 }
+_SIZE = {"memory": v.integer("MB (of 2^20 bytes)"), "vcpus": v.integer()}
 _DISK = {
     "target": v.text("sda and so on"),
     "size": v.number("GB (of 2^30 bytes)", null=True),
@@ -165,23 +166,20 @@ _INTERFACE = {
     "mac": v.text(),
     "network": v.text(null=True),
     "bridge": v.text(null=True),
-    "vlan": v.integer("the VLAN whose frames come without a tag", null=True),
-    "trunk": v.or_null(v.array(v.integer()), "the VLANs that come tagged; null for an access port"),
+    "vlan": v.integer("the untagged VLAN", null=True),
+    "trunk": v.or_null(v.array(v.integer()), "the tagged VLANs; null for an access port"),
     "port": v.text("its name on the bridge", null=True),
 }
 _KEPT = {"target": v.text(null=True), "disk": v.text(), "reason": v.text()}
 
-BOOT_REQUEST = v.record(
-    {"boot": v.array(v.enum(BOOT), "what it boots from, in order", minItems=1, uniqueItems=True)}
-)
+BOOT_REQUEST = v.record({"boot": v.array(v.enum(BOOT), "boot order", minItems=1, uniqueItems=True)})
 # libvirt and curl take more, but nobody's server does.
 MEDIA_REQUEST = v.record({"image": v.text("an http or https URL", maxLength=2048, pattern=IMAGE)})
 
 # A host among all of them.
 SUMMARY: v.Json = {
     **_ROW,
-    "memory": v.integer("MB (of 2^20 bytes)"),
-    "vcpus": v.integer(),
+    **_SIZE,
     "interfaces": v.array(v.record(_INTERFACE)),
     "install": v.or_null(v.ref("Install")),
 }
@@ -193,19 +191,18 @@ SCHEMAS: v.Json = {
     "Host": v.record(
         {
             **_ROW,
-            "memory": v.integer("MB (of 2^20 bytes)"),
-            "vcpus": v.integer(),
+            **_SIZE,
             "autostart": v.boolean("whether it starts with the hypervisor"),
             "disks": v.array(v.record(_DISK)),
             "interfaces": v.array(v.record(_INTERFACE)),
-            "boot": v.array(v.enum(BOOT), "what its next start boots from, in order"),
+            "boot": v.array(v.enum(BOOT), "boot order from its next start on"),
             "media": v.or_null(
-                v.record({"image": v.text("where it was fetched from", null=True)}),
-                "what is in its drive, null for nothing",
+                v.record({"image": v.text("the URL that it was fetched from", null=True)}),
+                "the image in its CD drive; null for an empty one",
             ),
             "install": v.or_null(
                 v.ref("Install"),
-                "null for a host that was never installed, nor booted from something else once",
+                "null if it was never installed, nor booted once from the network or its media",
             ),
         }
     ),
@@ -222,8 +219,8 @@ SCHEMAS: v.Json = {
         {
             "id": v.uuid(),
             "name": v.text(),
-            "deleted": v.array(v.text(), "the volumes that were deleted with it"),
-            "kept": v.array(v.record(_KEPT), "disks that the agent must not delete"),
+            "deleted": v.array(v.text(), "the volumes that were deleted"),
+            "kept": v.array(v.record(_KEPT), "disks that the agent does not delete"),
         }
     ),
 }
@@ -243,12 +240,11 @@ def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostReque
         sizes = [size for size in disks if isinstance(size, int | float)]
         total = int(sum(size for size in sizes if 0 < size <= MOST_DISK_GIB))
         if total > config.host_total_gb:
-            most = f"the maximum of {config.host_total_gb} of a host"
+            most = f"the maximum of {config.host_total_gb} for a host"
             errors.append(FieldError("disks", f"{total} GB together are more than {most}"))
     if not errors:
         errors += _same_macs(given["networks"])
-    if errors:
-        raise InvalidRequest(unique(errors))
+    refuse(errors)
     wanted = plain(given)
     install = _install_request({name: wanted.pop(name) for name in _OF_INSTALL if name in wanted})
     return HostRequest(
@@ -273,7 +269,7 @@ def _same_macs(networks: list[Any]) -> Iterator[FieldError]:
     seen: set[str] = set()
     for index, card in enumerate(map(_card, networks)):
         if card.mac in seen:
-            yield FieldError(f"networks[{index}].mac", f"another card has {card.mac}, too")
+            yield FieldError(f"networks[{index}].mac", f"another card has {card.mac} as well")
         if card.mac is not None:
             seen.add(card.mac)
 
@@ -288,9 +284,9 @@ def install_schema(config: Config) -> v.Json:
         {},
         {
             **_installer_fields(config),
-            "cdrom": v.boolean("whether to boot from its media, without a location"),
+            "cdrom": v.boolean("without a location: whether to boot from its media"),
         },
-        "without a location and without cdrom: from the network",
+        "without location and cdrom, the host boots from the network",
     )
     without = {name: refused(_UNLESS_LOCATION) for name in ("cmdline", "console")}
     return {
@@ -301,46 +297,36 @@ def install_schema(config: Config) -> v.Json:
     }
 
 
-_NOT_BOTH = "does not go with a location: one or the other is booted"
+_NOT_BOTH = "cannot be combined with a location"
 
 
 def install_request(given: Any, config: Config = _DEFAULTS) -> InstallRequest:
     """Read the body that installs a host again; raises InvalidRequest that names every field."""
-    errors: list[FieldError] = []
-    if isinstance(given, dict) and "location" in given:
-        errors += text_errors(given)
-    errors += schema_errors(install_schema(config), given)
-    if errors:
-        raise InvalidRequest(unique(errors))
+    # Without a location no other text may be there at all.
+    texts = text_errors(given) if isinstance(given, dict) and "location" in given else ()
+    check(install_schema(config), given, texts)
     return _install_request(plain(given))
 
 
 def boot_request(given: Any) -> tuple[str, ...]:
     """Read the body that sets a boot order; raises InvalidRequest."""
-    _see(BOOT_REQUEST, given)
+    check(BOOT_REQUEST, given)
     return tuple(given["boot"])
 
 
 def media_request(given: Any) -> str:
     """Read the body that puts media in: the URL of the image. Raises InvalidRequest."""
-    _see(MEDIA_REQUEST, given)
+    check(MEDIA_REQUEST, given, text_errors(given) if isinstance(given, dict) else ())
     return str(with_plain_scheme(given["image"]))
-
-
-def _see(schema: v.Json, given: Any) -> None:
-    errors = [*(text_errors(given) if isinstance(given, dict) else ())]
-    errors += schema_errors(schema, given)
-    if errors:
-        raise InvalidRequest(unique(errors))
 
 
 HOST_IN_PATH = in_path("name", "the host's name", example="ns.example.com")
 _VERBS = {
-    "start": "Start a host; one that runs is left as it is.",
-    "shutdown": "Press a host's power button (ACPI); its system may ignore that.",
-    "stop": "Stop a host at once; one that is shut off is left as it is.",
+    "start": "Start a host; no effect if it is running.",
+    "shutdown": "Press a host's power button (ACPI); the guest may ignore that.",
+    "stop": "Stop a host immediately; no effect if it is shut off.",
     "reboot": "Ask a host to reboot (ACPI).",
-    "reset": "Reset a host at once.",
+    "reset": "Reset a host immediately.",
 }
 
 
@@ -350,12 +336,12 @@ METHODS = [
     change(
         "POST /hosts/{name}",
         "createHost",
-        "Make a host, and start or install it.",
+        "Create a host, and start or install it.",
         "Host",
         in_path("name", "the new host's name", schema=HOST_NAME, example="ns.example.com"),
-        description="The answer comes once the machine runs; an install goes on after it. The"
-        " host exists whole, or nothing is left of it. A location must be one that virt-install"
-        " knows an installer at. Each network must exist and be active.",
+        description="The response is sent once the machine is running; an install continues after"
+        " it. If the create fails, nothing is left of the host. A location must be an install tree"
+        " that virt-install supports. Each network must exist and be active.",
         requestBody=body("HostRequest", _EXAMPLE),
         further={
             each: link(each, {"name": "$request.path.name"})
@@ -368,7 +354,7 @@ METHODS = [
     change(
         "PUT /hosts/{name}/boot",
         "setHostBoot",
-        "Set what a host boots from, from its next start on.",
+        "Set a host's boot order from its next start on.",
         "Host",
         HOST_IN_PATH,
         requestBody=body("BootRequest", {"boot": ["network", "disk"]}),
@@ -379,31 +365,31 @@ METHODS = [
         "Install a host that is off again, or boot it once from the network or its media.",
         "Host",
         HOST_IN_PATH,
-        description="Its disks, cards and addresses stay as they are. It runs until its installer"
-        " reboots; what comes then is in `install`, as after a first install.",
+        description="Its disks, cards and addresses stay as they are. `install` shows its"
+        " progress, as after a first install.",
         requestBody=body("InstallRequest", {}),
     ),
     change(
         "PUT /hosts/{name}/media",
         "insertHostMedia",
-        "Put an image into a host's drive, a read-only SCSI CD-ROM, running or not.",
+        "Insert an image into a host's read-only SCSI CD-ROM drive, running or not.",
         "Host",
         HOST_IN_PATH,
-        description="The agent fetches it into its pool; `phase` of the operation says how far it"
-        " is.",
+        description="The agent fetches it into its pool; `phase` of the operation shows the"
+        " progress.",
         requestBody=body("MediaRequest", {"image": "http://deb.example.com/netinst.iso"}),
     ),
     change(
         "DELETE /hosts/{name}/media",
         "ejectHostMedia",
-        "Take the media out of a host and delete the agent's copy.",
+        "Eject a host's media and delete the agent's copy.",
         "Host",
         HOST_IN_PATH,
     ),
     change(
         "DELETE /hosts/{name}",
         "deleteHost",
-        "Remove a host and the disks that were made for it.",
+        "Delete a host and the disks that were created for it.",
         "HostDeleted",
         HOST_IN_PATH,
     ),

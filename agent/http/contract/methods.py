@@ -13,10 +13,11 @@ TEXT_OF_SCRIPT: Json = {SCRIPT: {"schema": text()}}
 TAGS = ("hosts", "snapshots", "networks", "operations", "agent")
 
 # The statuses of errors: of every operation, of one that runs commands, and of a change.
-_ALWAYS = (401, 403, 413, 421, 500)
-_COMMANDS = (*_ALWAYS, 503, 504)
+_ALWAYS = (401, 403, 413, 421, 500, 503)
+_COMMANDS = (*_ALWAYS, 504)
 _CHANGE = (*_COMMANDS, 400, 409, 507)
-_READ = {"operations": (*_ALWAYS, 503), "agent": _ALWAYS}
+# The tags of reads that run none.
+_WITHOUT_COMMANDS = ("operations", "agent")
 
 
 class Method(NamedTuple):
@@ -45,7 +46,7 @@ _PREFER = parameter(
 _REQUEST_ID = parameter(
     "header",
     "X-Request-ID",
-    "an id for the log, at most 128 letters, digits and . _ : -; any other is replaced",
+    "an id for the log, at most 128 letters, digits and . _ : -; an invalid one is replaced",
     text(),
 )
 
@@ -92,7 +93,7 @@ def read(
     has.
     """
     places = {each["in"] for each in asked}
-    statuses = [*_READ.get(_tag(route), _COMMANDS), *errors]
+    statuses = [*(_ALWAYS if _tag(route) in _WITHOUT_COMMANDS else _COMMANDS), *errors]
     statuses += [status for where, status in (("path", 404), ("query", 400)) if where in places]
     answers = {"200": answer("Success.", content), **_errors(statuses)}
     return _method(
@@ -120,13 +121,13 @@ def change(
     done = {JSON: {"schema": {"anyOf": [ref(shown), ref("Plan"), ref("Done")]}}, **TEXT_OF_SCRIPT}
     answers = {
         "200": answer(
-            "The change is done; or, with `dry_run=true`, its plan.",
+            "The result of the change or, with `dry_run=true`, its plan.",
             done,
             "X-Operation-ID",
             links={**_TO_OPERATION, **(further or {})},
         ),
         "202": answer(
-            "With `Prefer: respond-async`: the change is planned and will be carried out.",
+            "With `Prefer: respond-async`: the change is planned and runs in the background.",
             one("OperationBegun"),
             *("X-Operation-ID", "Location", "Preference-Applied"),
             links=_TO_OPERATION,
@@ -144,7 +145,7 @@ def rest_codes(path: str, method: str, operation: Json) -> Json:
     told = operation["responses"]["200"]
     verb = path.rpartition("/")[2]
     if method == "post":
-        more = {"201": {**told, "description": "It was made."}}
+        more = {"201": {**told, "description": "It was created."}}
     elif method == "delete" or (method == "put" and verb in VERBS):
         more = {"204": answer("The change is done.", {}, "X-Operation-ID")}
     else:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from agent.errors import FieldError, InvalidRequest
+from agent.errors import FieldError
 from agent.http.contract.methods import Method, body, change, in_path, link, many, one, read
 from agent.http.contract.names import NETWORK_NAME, NETWORK_WORDS, name_errors
-from agent.http.contract.validator import plain, schema_errors, unique
+from agent.http.contract.validator import plain, refuse, schema_errors
 from agent.http.contract.values import (
     Json,
     array,
@@ -27,10 +27,8 @@ NETWORK = record(
         ),
     },
     {
-        "vlan": between(1, 4094, "the VLAN whose frames come without a tag"),
-        "trunk": array(
-            between(1, 4094), "the VLANs that come tagged", minItems=1, uniqueItems=True
-        ),
+        "vlan": between(1, 4094, "the untagged VLAN"),
+        "trunk": array(between(1, 4094), "the tagged VLANs", minItems=1, uniqueItems=True),
     },
     "`vlan`, `trunk`, or both",
 )
@@ -42,15 +40,15 @@ _ROW = {
 }
 _PORT = {"host": text(), "mac": text(), "port": text(null=True)}
 
-# A network among all of them.
-SUMMARY: Json = {
-    "id": uuid("the libvirt UUID"),
-    "name": _ROW["name"],
-    "state": _ROW["state"],
+_ID = {"id": uuid("the libvirt UUID")}
+_LEADS_TO = {
     "bridge": text(null=True),
-    "vlan": integer("the VLAN whose frames come without a tag", null=True),
-    "trunk": or_null(array(integer()), "the VLANs that come tagged; null for access ports"),
+    "vlan": integer("the untagged VLAN", null=True),
+    "trunk": or_null(array(integer()), "the tagged VLANs; null for access ports"),
 }
+
+# A network among all of them.
+SUMMARY: Json = {**_ID, "name": _ROW["name"], "state": _ROW["state"], **_LEADS_TO}
 
 SCHEMAS: Json = {
     "NetworkRequest": NETWORK,
@@ -58,11 +56,9 @@ SCHEMAS: Json = {
     "Network": record(
         {
             **_ROW,
-            "id": uuid("the libvirt UUID"),
-            "bridge": text(null=True),
-            "vlan": integer("the VLAN whose frames come without a tag", null=True),
-            "trunk": or_null(array(integer()), "the VLANs that come tagged; null for access ports"),
-            "ports": array(record(_PORT), "the cards that are attached to it now"),
+            **_ID,
+            **_LEADS_TO,
+            "ports": array(record(_PORT), "the cards that are connected now"),
         }
     ),
     "NetworkDeleted": record({"id": uuid(), "name": text()}),
@@ -76,8 +72,7 @@ def network_request(name: str, given: Any) -> NetworkRequest:
         errors.append(FieldError("vlan", "is required, or trunk, or both"))
     if not errors and given.get("vlan") in given.get("trunk", ()):
         errors.append(FieldError("trunk", f"VLAN {given['vlan']} comes without a tag by vlan"))
-    if errors:
-        raise InvalidRequest(unique(errors))
+    refuse(errors)
     return NetworkRequest(**{"name": name, "vlan": None, **plain(given)})
 
 
@@ -100,19 +95,19 @@ def _methods(
         change(
             f"POST {path}",
             f"create{under}Network",
-            f"Make a network, active now and after every reboot.{alias}",
+            f"Create a network that is active now and after every reboot.{alias}",
             "Network",
             *above,
             new,
-            description="With `vlan` its hosts have access ports; with `trunk` they get frames of"
-            " those VLANs tagged, and with both also those of `vlan` untagged.",
+            description="With `vlan` alone hosts get access ports, with `trunk` trunk ports; `vlan`"
+            " is then the native VLAN.",
             requestBody=body("NetworkRequest", {"bridge": "br0", "vlan": 10}),
             further={word: link(f"{word}{under}Network", names) for word in ("get", "delete")},
         ),
         change(
             f"DELETE {path}",
             f"delete{under}Network",
-            f"Remove a network that no host uses.{alias}",
+            f"Delete a network that no host uses.{alias}",
             "NetworkDeleted",
             *above,
             there,

@@ -2,7 +2,8 @@
 
 from agent.http.contract import hosts, networks
 from agent.http.contract.methods import JSON, answer, in_path, one, read
-from agent.http.contract.values import Json, array, boolean, enum, integer, record, text
+from agent.http.contract.values import Json, array, boolean, enum, integer, record, ref, text
+from agent.http.problems import MEDIA_TYPE
 
 _STATUS = enum(["ok", "failing"])
 _PART: Json = {
@@ -15,7 +16,7 @@ _PART: Json = {
         "name": text(),
         "capacity_bytes": integer(minimum=0),
         "available_bytes": integer(minimum=0),
-        "unsettled": array(text(), "operations that have not ended yet"),
+        "unsettled": array(text(), "the ids of unsettled operations"),
         "command": text(),
         "exit_code": integer(null=True),
         "stderr": text(),
@@ -23,25 +24,26 @@ _PART: Json = {
 }
 _PARTS = dict.fromkeys(("libvirt", "pool", "openvswitch", "journal"), _PART)
 
-_PATHS = (
-    "overview",
-    "hosts",
-    "networks",
-    "operations",
-    "health",
-    "metrics",
-    "openapi",
-    "docs",
-    "redfish",
-)
+# Where a program finds what.
+ENTRIES = {
+    "overview": "/overview",
+    "hosts": "/hosts",
+    "networks": "/networks",
+    "operations": "/operations",
+    "health": "/health",
+    "metrics": "/metrics",
+    "openapi": "/openapi.json",
+    "docs": "/docs",
+    "redfish": "/redfish/v1/",
+}
 SCHEMAS: Json = {
     "Health": record({"status": _STATUS, **_PARTS}),
     "EntryPoints": record(
         {
-            "hypervisor": text("the name of the machine that the agent is on"),
-            "read_only": boolean("whether the client's token may change nothing"),
-            "some_hosts": boolean("whether it is for some hosts only, and may change no network"),
-            **{name: text("a path") for name in _PATHS},
+            "hypervisor": text("the host name of the hypervisor"),
+            "read_only": boolean("whether the client's token is read-only"),
+            "some_hosts": boolean("whether it is for some hosts only, and cannot change networks"),
+            **{name: text("a path") for name in ENTRIES},
         }
     ),
     "Overview": record(
@@ -49,8 +51,8 @@ SCHEMAS: Json = {
             "hosts": array(record(hosts.SUMMARY)),
             "networks": array(record(networks.SUMMARY)),
             "bridges": array(text(), "of Open vSwitch"),
-            "memory": integer("MB (of 2^20 bytes) that the hypervisor has"),
-            "stale_ports": array(text(), "ports that a crash left behind, on their VLANs"),
+            "memory": integer("MB (of 2^20 bytes) of the hypervisor"),
+            "stale_ports": array(text(), "ports that a crash left behind"),
         }
     ),
 }
@@ -61,12 +63,16 @@ _HEALTH = read(
     "Check whether libvirt, the pool, Open vSwitch and the journal respond.",
     one("Health"),
 )
-_HEALTH.operation["responses"]["503"] = answer("One of them does not respond.", one("Health"))
+_HEALTH.operation["responses"]["503"] = answer(
+    "One of them is failing; or, as a problem, the agent cannot read its tokens.",
+    {**one("Health"), MEDIA_TYPE: {"schema": ref("Problem")}},
+    "Retry-After",
+)
 _PAGE = {"text/html": {"schema": text()}}
 _FILE = read(
     "GET /page/{file}",
     "getPageFile",
-    "A file of the page for people.",
+    "Return a file of the web page.",
     {
         kind: {"schema": text()}
         for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")
@@ -79,32 +85,35 @@ METHODS = [
     read(
         "GET /",
         "getEntryPoints",
-        "The page for people, and for programs where what is.",
+        "Return the web page or, for programs, the API's entry points.",
         {**one("EntryPoints"), **_PAGE},
     ),
     _FILE,
     read(
         "GET /overview",
         "getOverview",
-        "Show every host and network as the page for people does.",
+        "Return the data of the web page's overview: all hosts and networks.",
         one("Overview"),
-        errors=(503, 504),
+        errors=(504,),
     ),
     _HEALTH,
     read(
         "GET /metrics",
         "getMetrics",
-        "What the agent counts and measures, for Prometheus.",
+        "Return counts and durations for Prometheus.",
         {"text/plain": {"schema": text()}, "application/openmetrics-text": {"schema": text()}},
     ),
     read(
-        "GET /openapi.json", "getOpenapi", "This document.", {JSON: {"schema": {"type": "object"}}}
+        "GET /openapi.json",
+        "getOpenapi",
+        "Return this document.",
+        {JSON: {"schema": {"type": "object"}}},
     ),
-    read("GET /docs", "getDocs", "This document as a page for people.", _PAGE),
+    read("GET /docs", "getDocs", "Return this document as a web page.", _PAGE),
     read(
         "GET /docs/{page}",
         "getManualPage",
-        "A page of the manual.",
+        "Return a page of the manual.",
         _PAGE,
         in_path("page", "the page's name", example="install"),
     ),

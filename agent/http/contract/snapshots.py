@@ -1,9 +1,10 @@
 """Snapshots of hosts: what answers about them hold, and their methods."""
 
-from agent.errors import FieldError, InvalidRequest
+from agent.errors import FieldError
 from agent.http.contract.hosts import HOST_IN_PATH
 from agent.http.contract.methods import change, in_path, many, one, read
 from agent.http.contract.names import NETWORK_NAME, NETWORK_WORDS, name_errors
+from agent.http.contract.validator import refuse
 from agent.http.contract.values import Json, enum, record, text, time
 from agent.tools.parsers.virsh import STATES
 
@@ -13,8 +14,8 @@ SCHEMAS: Json = {
             "name": text(),
             "state": enum(
                 (*STATES, "disk-snapshot"),
-                "the host's at its time, as virsh prints it; disk-snapshot where only its disks"
-                " were kept, outside of themselves",
+                "the host's state at that time, as virsh prints it; disk-snapshot for an external"
+                " one of its disks only",
             ),
             "created": time(),
         }
@@ -37,20 +38,20 @@ METHODS = [
     change(
         f"POST {_PATH}",
         "createSnapshot",
-        "Make a snapshot of a host's disks, and of its memory where it runs.",
+        "Create a snapshot of a host's disks, and of its memory if it is running.",
         "Snapshot",
         HOST_IN_PATH,
         in_path("snapshot", "the new snapshot's name", schema=NETWORK_NAME, example="clean"),
         part=True,
-        description="Its disks must be qcow2 volumes that were made for it, and its drive empty.",
+        description="Its disks must be qcow2 volumes created for it, and its drive empty.",
     ),
     change(
         f"PUT {_PATH}/revert",
         "revertSnapshot",
-        "Put a host back to a snapshot: disks, definition, and memory where it ran then.",
+        "Revert a host to a snapshot: disks, definition, and memory if it was running.",
         "Host",
         *_IN_PATH,
-        description="One that runs is stopped first.",
+        description="A running host is stopped first.",
     ),
     change(f"DELETE {_PATH}", "deleteSnapshot", "Delete a snapshot.", "SnapshotDeleted", *_IN_PATH),
 ]
@@ -59,5 +60,4 @@ METHODS = [
 def see_name(name: str) -> None:
     """Raise InvalidRequest unless a snapshot may have that name."""
     errors = name_errors(name, NETWORK_NAME, NETWORK_WORDS)
-    if named := [FieldError("snapshot", error.detail) for error in errors]:
-        raise InvalidRequest(named)
+    refuse([FieldError("snapshot", error.detail) for error in errors])

@@ -1,13 +1,13 @@
 """Validates with JSON Schema, with messages that name the field and what is wrong with it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from agent.errors import FieldError
+from agent.errors import FieldError, InvalidRequest
 
 _REFUSAL = "x-refusal"
 
@@ -40,10 +40,32 @@ Validator = validators.extend(  # type: ignore[no-untyped-call]
 )
 
 
+def check(schema: dict[str, Any], body: Any, first: Iterable[FieldError] = ()) -> None:
+    """Raise InvalidRequest, which names every field that is wrong, unless a schema takes a body.
+
+    first: what is wrong besides, which is said in the place of what the schema finds.
+    """
+    refuse([*first, *schema_errors(schema, body)])
+
+
+def refuse(errors: Sequence[FieldError]) -> None:
+    """Raise InvalidRequest of these errors, if any.
+
+    Of several of a field the first says it, and a second would only confuse.
+    """
+    if errors:
+        by_field = {error.field: error for error in reversed(errors)}
+        raise InvalidRequest(list(by_field.values())[::-1])
+
+
 def schema_errors(schema: dict[str, Any], body: Any) -> Iterator[FieldError]:
     """What a schema finds wrong with a body; a field may come more than once."""
-    for error in Validator(schema).iter_errors(body):
-        yield from _field_errors(error)
+    try:
+        for error in Validator(schema).iter_errors(body):
+            yield from _field_errors(error)
+    except RecursionError:
+        # Python has read it, and cannot quote it from further up the stack.
+        yield FieldError("body", "it is nested too deeply")
 
 
 def _field_errors(error: ValidationError) -> Iterator[FieldError]:
@@ -82,11 +104,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(_plain, value))
     return int(value) if isinstance(value, float) else value
-
-
-def unique(errors: list[FieldError]) -> list[FieldError]:
-    """One error a field: the first says it, and a second would only confuse."""
-    return list({error.field: error for error in reversed(errors)}.values())[::-1]
 
 
 def cut(text: str) -> str:

@@ -50,7 +50,7 @@ class Console:
             return
         if asked["follow"]:
             raise InvalidRequest(
-                [FieldError("follow", "goes with Accept: text/plain; in JSON there is wait")]
+                [FieldError("follow", "requires Accept: text/plain; in JSON, use wait")]
             )
         if asked["wait"]:
             with self._consoles.place():
@@ -63,7 +63,7 @@ class Console:
         self, name: str, given: dict[str, Any], as_text: bool, resp: falcon.Response
     ) -> None:
         errors = [
-            FieldError(other, "does not go with screen, which shows the end")
+            FieldError(other, "cannot be combined with screen")
             for other in ("offset", "wait", "follow")
             if other in given
         ]

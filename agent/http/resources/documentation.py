@@ -6,16 +6,16 @@ import falcon
 
 from agent.errors import NotFound
 from agent.http import docs
+from agent.http.answers import json_line
 from agent.http.contract.markdown import ids, markdown
 from agent.http.contract.values import Json
-from agent.http.middleware import json_line
 
 
 class OpenApi:
     """/openapi.json"""
 
     def __init__(self, document: Json) -> None:
-        self._data = json_line(document).encode()
+        self._data = json_line(document)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the OpenAPI document."""

@@ -6,7 +6,6 @@ from typing import Any
 import falcon
 
 from agent.errors import AgentError
-from agent.hypervisor.facts import HostFigures
 from agent.hypervisor.hypervisor import Hypervisor
 from agent.operations.journal import Journal
 from agent.operations.recovery import Recovery
@@ -29,28 +28,20 @@ class Health:
             "libvirt": _ask(self._hypervisor.libvirt_version),
             "pool": _ask(self._hypervisor.pool_state),
             "openvswitch": _ask(self._hypervisor.openvswitch.version),
+            "journal": _ask(self._journal_state),
         }
-        parts["journal"] = _ask(self._journal_state)
         healthy = all(part["status"] == "ok" for part in parts.values())
         resp.media = {"status": "ok" if healthy else "failing", **parts}
         resp.status = falcon.HTTP_200 if healthy else falcon.HTTP_503
         resp.cache_control = ["no-store"]
 
-    def host_figures(self) -> HostFigures:
-        """What is measured of hosts; raises an AgentError when libvirt does not respond in time."""
-        return self._hypervisor.figures()
-
-    def unsettled(self) -> list[str]:
-        """The operations that could not be settled yet."""
-        return self._recovery.unsettled()
-
     def _journal_state(self) -> dict[str, Any]:
         self._journal.check()
-        unsettled = self.unsettled()
+        unsettled = self._recovery.unsettled()
         if not unsettled:
             return {"unsettled": []}
         which = f"operation{'s' if len(unsettled) > 1 else ''} {', '.join(unsettled)}"
-        detail = f"neither completed nor taken back yet: {which}"
+        detail = f"neither completed nor undone yet: {which}"
         return {"status": "failing", "detail": detail, "unsettled": unsettled}
 
 

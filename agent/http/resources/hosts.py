@@ -1,16 +1,19 @@
 """/hosts, /hosts/{name}, and below it: its power, what it boots from, installs, and media."""
 
+from collections.abc import Callable
+from typing import Any
+
 import falcon
 
 from agent.compute.hosts import Hosts
 from agent.config import Config
+from agent.http.answers import json_line
 from agent.http.contract.hosts import (
     boot_request,
     host_request,
     install_request,
     media_request,
 )
-from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
@@ -36,21 +39,31 @@ class HostList:
     def _read(self) -> tuple[list[dict[str, str]], bytes]:
         """Every host, and the bytes that they become, made once for all who share the read."""
         rows = self._hosts.list()
-        return rows, json_line(rows).encode()
+        return rows, json_line(rows)
 
 
-class Host:
+class OfHost:
+    """What is read of a host by its name, such as /hosts/{name}/usage.
+
+    read: does that; its answer is made of JSON.
+    """
+
+    def __init__(self, read: Callable[[str], Any], places: Places) -> None:
+        self._shown = SharedReads(lambda name: json_line(read(name)), places)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Show it."""
+        resp.data = self._shown(name)
+
+
+class Host(OfHost):
     """/hosts/{name}"""
 
     def __init__(self, hosts: Hosts, changes: Changes, places: Places, config: Config) -> None:
+        super().__init__(hosts.show, places)
         self._hosts = hosts
         self._changes = changes
         self._config = config
-        self._shown = SharedReads(lambda name: json_line(hosts.show(name)).encode(), places)
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """Show a host."""
-        resp.data = self._shown(name)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Make a host."""

@@ -3,8 +3,8 @@
 import falcon
 
 from agent.compute.networks import Networks
+from agent.http.answers import json_line
 from agent.http.contract.networks import network_request
-from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
 from agent.http.resources.request import json_body
@@ -16,7 +16,7 @@ class NetworkList:
 
     def __init__(self, networks: Networks, places: Places) -> None:
         # As the bytes that they become, so that the same is not made for each who asks.
-        self._list = SharedRead(lambda: json_line(networks.list()).encode(), places)
+        self._list = SharedRead(lambda: json_line(networks.list()), places)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List every network."""

@@ -1,6 +1,5 @@
 """The page for people: / for a browser, its files, and what it shows of the whole hypervisor."""
 
-import hashlib
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import falcon
 
 from agent.compute.overview import Overview
-from agent.http.middleware import json_line
+from agent.http.answers import etag, is_known, json_line
+from agent.http.contract.service import ENTRIES
 from agent.http.places import Places
 from agent.http.shared_reads import SharedRead
 
@@ -21,18 +21,6 @@ _TYPES = {
 }
 # Nothing inline, nothing from elsewhere, and in nobody's frame.
 _POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-# Where a program finds what.
-_ENTRIES = {
-    "overview": "/overview",
-    "hosts": "/hosts",
-    "networks": "/networks",
-    "operations": "/operations",
-    "health": "/health",
-    "metrics": "/metrics",
-    "openapi": "/openapi.json",
-    "docs": "/docs",
-    "redfish": "/redfish/v1/",
-}
 
 
 class Root:
@@ -52,7 +40,7 @@ class Root:
                 "hypervisor": gethostname(),
                 "read_only": rights.read_only,
                 "some_hosts": rights.limited,
-                **_ENTRIES,
+                **ENTRIES,
             }
 
 
@@ -61,7 +49,7 @@ class Files:
 
     def __init__(self, folder: Path = _FOLDER) -> None:
         self._files = {
-            path.name: (data := path.read_bytes(), _TYPES[path.suffix], _tag(data))
+            path.name: (data := path.read_bytes(), _TYPES[path.suffix], etag(data))
             for path in sorted(folder.iterdir())
             if path.suffix in _TYPES
         }
@@ -71,20 +59,13 @@ class Files:
         if file not in self._files:
             raise falcon.HTTPNotFound
         data, content_type, tag = self._files[file]
-        resp.etag = tag
         # A new version of the agent has another one.
         resp.cache_control = ["no-cache"]
         resp.set_header("Content-Security-Policy", _POLICY)
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_header("Referrer-Policy", "no-referrer")
-        if req.if_none_match and any(each in ("*", tag) for each in req.if_none_match):
-            resp.status = falcon.HTTP_304
-        else:
+        if not is_known(req, resp, tag):
             resp.content_type, resp.data = content_type, data
-
-
-def _tag(data: bytes) -> falcon.ETag:
-    return falcon.ETag(hashlib.sha256(data).hexdigest()[:32])
 
 
 class WholeHypervisor:
@@ -108,4 +89,4 @@ class WholeHypervisor:
     def _read(self) -> tuple[dict[str, Any], bytes]:
         """Everything, and the bytes that it becomes, made once for all who share the read."""
         shown = self._overview.read()
-        return shown, json_line(shown).encode()
+        return shown, json_line(shown)

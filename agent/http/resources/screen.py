@@ -1,10 +1,8 @@
-"""/hosts/{name}/screen and /hosts/{name}/usage: what a host that runs shows, and what it uses."""
+"""/hosts/{name}/screen: a picture of what a host that runs shows."""
 
 import falcon
 
-from agent.compute.hosts import Hosts
 from agent.http.contract.console import PNG
-from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.shared_reads import SharedReads
 from agent.hypervisor.screens import Screens
@@ -22,14 +20,3 @@ class Screen:
         resp.content_type = PNG
         # A page that shows it again would be given the same by the browser.
         resp.cache_control = ["no-store"]
-
-
-class Usage:
-    """/hosts/{name}/usage"""
-
-    def __init__(self, hosts: Hosts, places: Places) -> None:
-        self._usages = SharedReads(lambda name: json_line(hosts.usage(name)).encode(), places)
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """Show what a host has used since it started."""
-        resp.data = self._usages(name)

@@ -1,24 +1,11 @@
-"""/hosts/{name}/snapshots, a snapshot, and its revert."""
+"""/hosts/{name}/snapshots/{snapshot}, and its revert."""
 
 import falcon
 
 from agent.compute.hosts import Hosts
 from agent.http.contract.snapshots import see_name
-from agent.http.middleware import json_line
 from agent.http.places import Places
 from agent.http.resources.changes import Changes
-from agent.http.shared_reads import SharedReads
-
-
-class SnapshotList:
-    """/hosts/{name}/snapshots"""
-
-    def __init__(self, hosts: Hosts, places: Places) -> None:
-        self._lists = SharedReads(lambda name: json_line(hosts.snapshots(name)).encode(), places)
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """List the snapshots of a host."""
-        resp.data = self._lists(name)
 
 
 class Snapshot:
