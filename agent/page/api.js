@@ -1,10 +1,10 @@
 // Requests to the agent, with the token that this tab keeps.
 
 const KEY = "token";
-// How long a view that is read anew all the time waits for an answer, in ms.
+// How long a view that is read again and again waits for an answer, in ms.
 const LIMIT = 20000;
 
-// An error as the agent has told it: a problem document, or that it could not be reached.
+// An error as the agent reports it: `told` is its problem document, or says that it cannot be reached.
 export class Problem extends Error {
   constructor(told) {
     super(told.detail);
@@ -12,7 +12,7 @@ export class Problem extends Error {
   }
 }
 
-// Nothing can be shown until somebody gives a token; `tokenneeded` tells the page so.
+// A request without a valid token; the event `tokenneeded` has the page ask for one.
 export class TokenNeeded extends Error {}
 
 export function keepToken(token) {
@@ -24,7 +24,8 @@ export function hasToken() {
   return sessionStorage.getItem(KEY) !== null;
 }
 
-// Answers the body, as `json`, `text` or `blob`. limit: how long to wait for all of it, in ms.
+// Sends a request. as: `json`, `text` or `blob`, which its body is returned as. limit: how long to wait for
+// all of it, in ms. Throws a Problem, or TokenNeeded at 401.
 async function send(path, { method = "GET", body, accept = "application/json", prefer, as = "json", limit } = {}) {
   const headers = { Accept: accept };
   const token = sessionStorage.getItem(KEY);
@@ -57,9 +58,9 @@ async function send(path, { method = "GET", body, accept = "application/json", p
 export const get = (path) => send(path, { limit: LIMIT });
 export const picture = (path) => send(path, { accept: "image/png", as: "blob", limit: LIMIT });
 export const text = (path, accept = "text/plain") => send(path, { accept, as: "text" });
-export const blob = (path, accept = "text/plain") => send(path, { accept, as: "blob" });
+export const blob = (path) => send(path, { accept: "text/plain", as: "blob" });
 
-// The health, failing or not.
+// Returns the health, failing or not.
 export async function health() {
   try {
     return await get("/health");
@@ -70,24 +71,51 @@ export async function health() {
   }
 }
 
-// A change that goes on by itself; answers its operation.
+// Begins a change, which goes on by itself; returns its operation.
 export const change = (method, path, body) => send(path, { method, body, prefer: "respond-async" });
 
-// What a change would do, as a script; nothing is changed.
+// Returns what a change would do, as a script; nothing is changed.
 export const dryRun = (method, path, body) => send(`${path}?dry_run=true`, { method, body, accept: "text/x-shellscript", as: "text" });
 
 export const script = (id) => text(`/operations/${id}`, "text/x-shellscript");
-export const host = (name, rest = "") => `/hosts/${encodeURIComponent(name)}${rest}`;
-export const network = (name) => `/networks/${encodeURIComponent(name)}`;
+// A name in a path. Without one the path would be another; the agent refuses a space in its words.
+const segment = (name) => encodeURIComponent(name || " ");
+// The address of a view is that of what it shows, after a `#`.
+export const hostPath = (name, rest = "") => `/hosts/${segment(name)}${rest}`;
+export const snapshotPath = (name, snapshot, rest = "") => hostPath(name, `/snapshots/${segment(snapshot)}${rest}`);
+export const networkPath = (name) => `/networks/${segment(name)}`;
 
-// Waits so long, and further until the tab is seen: a hidden one asks nothing.
+// Returns what was read and "", or null and why the agent does not give it.
+export async function orWhy(reading) {
+  try {
+    return [await reading, ""];
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return [null, error.message];
+  }
+}
+
+// Returns a function that reads, and draws what was read, unless it was called again meanwhile: the later
+// read shows what a change has done since. It returns what `draw` does.
+export function latest(read, draw) {
+  let turn = 0;
+  return async () => {
+    const mine = (turn += 1);
+    const found = await read();
+    return mine === turn ? draw(found) : undefined;
+  };
+}
+
+// Waits so long, and then until the tab is visible: a hidden one asks for nothing.
 export async function pause(milliseconds) {
   await new Promise((resolve) => setTimeout(resolve, milliseconds));
   while (document.hidden) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 }
 
-// Waits for the end of an operation, and answers it. told: is given it each time it was read, and
-// once more, with why, each time it could not be.
+export const isUnderWay = ({ status }) => ["running", "waiting"].includes(status);
+
+// Waits for the end of an operation, and returns it. told: is called with it after each read, and with
+// the last one and a reason when it cannot be read.
 export async function ended(id, told) {
   const began = performance.now();
   let now;
@@ -95,7 +123,7 @@ export async function ended(id, told) {
     try {
       now = await get(`/operations/${id}`);
       told(now);
-      if (!["running", "waiting"].includes(now.status)) return now;
+      if (!isUnderWay(now)) return now;
     } catch (error) {
       // It goes on, whether or not the agent can be reached meanwhile.
       if (error.told?.status !== 0) throw error;

@@ -1,30 +1,32 @@
-// Which view is shown, and when it is read anew.
+// Which view is shown, and when it is read again.
 
 import { complain } from "./act.js";
 import { get, hasToken, keepToken, pause, Problem, TokenNeeded } from "./api.js";
 import { newHost, newNetwork } from "./create.js";
 import { h, show } from "./dom.js";
+import { field } from "./forms.js";
 import { hostView } from "./host.js";
 import { operation, operations } from "./operations.js";
 import { overview } from "./overview.js";
 
-// A view is made once for its address, with what the address holds and what the client may do. It
-// answers what reads it anew, each so many seconds while the tab is seen, until that answers that
-// nothing will change any more; or nothing.
+// A view is a function of its place, what the pattern of its address has captured, what the client may do, and
+// the query of its address. It draws itself once, and returns what reads it again, each so many seconds while the
+// tab is visible, until that returns true; or nothing.
 const VIEWS = [
-  [/^\/?$/, overview, 2, () => "Overview"],
-  [/^\/hosts\/([^/]+)$/, hostView, 2, (name) => name],
-  [/^\/operations(?:\?(.*))?$/, operations, 2, () => "Operations"],
-  [/^\/operations\/([^/]+)$/, operation, 1, () => "Operation"],
-  [/^\/new\/host$/, newHost, 0, () => "New host"],
-  [/^\/new\/network$/, newNetwork, 0, () => "New network"],
+  [/^\/?$/, overview, 2],
+  [/^\/hosts\/([^/]+)$/, hostView, 2],
+  [/^\/operations$/, operations, 2],
+  [/^\/operations\/([^/]+)$/, operation, 1],
+  [/^\/new\/host$/, newHost, 2],
+  [/^\/new\/network$/, newNetwork, 2],
 ];
 const view = document.getElementById("view");
 const live = document.getElementById("live");
 const leave = document.getElementById("leave");
-// Of the address that is shown; what was begun for another one ends when it sees that.
+const hypervisor = document.getElementById("where");
+// Counts the addresses that were shown; what was begun for an earlier one ends when it sees that.
 let turn = 0;
-// What is shown for it. Each turn has its own, so that a view that was left draws over no other.
+// What is shown for this one. Each has its own, so that a view that was left draws over no other.
 let place;
 
 function begin(...inside) {
@@ -42,77 +44,83 @@ function say(text, bad = false) {
   if (live.textContent !== text) live.textContent = text;
 }
 
-function cannot(title, ...why) {
+function cannot(title, why) {
   show(place, h("h1", {}, title), h("ul", { class: "wrong" }, h("li", {}, why)), h("p", {}, h("a", { href: "#/" }, "Overview")));
+  entitle();
 }
 
-function parsed(address) {
-  for (const [pattern, make, seconds, title] of VIEWS) {
-    const match = address.match(pattern);
-    // What stands after a question mark is taken apart by the view.
-    if (match) return { make, seconds, title, words: match.slice(1).map((word) => (make === operations ? word : decodeURIComponent(word))) };
+// Returns the view of a path and what its pattern captures, or null.
+function viewOf(path) {
+  for (const [pattern, make, seconds] of VIEWS) {
+    const match = path.match(pattern);
+    try {
+      if (match) return { make, seconds, words: match.slice(1).map(decodeURIComponent) };
+    } catch {
+      // It is no text.
+    }
   }
-  throw new URIError();
+  return null;
 }
 
-function markHere(address) {
+function markHere(path) {
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === `#${address.split("?")[0] || "/"}`) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") === `#${path || "/"}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }
 
 async function go() {
   const mine = begin(h("p", { class: "soft" }, "Reading…"));
-  const address = location.hash.slice(1);
-  markHere(address);
-  let found;
-  try {
-    found = parsed(address);
-  } catch {
-    return cannot("There is no such page", "This address leads nowhere.");
-  }
-  const { make, seconds, title, words } = found;
+  const [path, query] = location.hash.slice(1).split("?");
+  markHere(path);
+  const found = viewOf(path);
+  if (!found) return cannot("There is no such page", "This address leads nowhere.");
+  const { make, seconds, words } = found;
+  // What reads the view again, once it is drawn.
   let update;
-  let made = false;
-  // Nobody sees a hidden tab, and it asks nothing.
+  // Nobody sees a hidden tab, and it asks for nothing.
   await pause(0);
   while (mine === turn) {
     const began = performance.now();
+    let over = false;
     try {
-      if (made) {
-        if (await update()) update = null;
+      if (update) {
+        over = await update();
       } else {
-        const rights = await who(title(...words));
+        const rights = await who();
         if (mine !== turn) return;
-        update = await make(place, words, rights);
-        if (mine !== turn) return;
+        update = await make(place, words, rights, new URLSearchParams(query));
+        over = !update;
         // Who has come from another view goes on in this one.
-        if (mine > 1 && !view.contains(document.activeElement)) view.focus({ preventScroll: true });
-        made = true;
+        if (mine === turn && mine > 1 && !view.contains(document.activeElement)) view.focus({ preventScroll: true });
       }
       if (mine !== turn) return;
-      say(update ? "Live" : "");
-      if (!update) return;
+      entitle();
+      say(over ? "" : "Live");
+      if (over) return;
     } catch (error) {
       if (mine !== turn || error instanceof TokenNeeded) return;
       // A fault of the page itself is seen in the browser's console.
       if (!(error instanceof Problem)) console.error(error);
-      if (!made || error.told?.status === 404) {
-        made = false;
+      if (!update || error.told?.status === 404) {
+        update = null;
         cannot("This cannot be shown", error.message);
       }
       say(`Not up to date: ${error.message}`, true);
     }
-    await pause(Math.max(250, (seconds || 2) * 1000 - (performance.now() - began)));
+    await pause(Math.max(250, seconds * 1000 - (performance.now() - began)));
   }
 }
 
-// What this client may do: change hosts, and networks.
-async function who(title) {
+// Gives the tab the title of what it shows.
+function entitle() {
+  document.title = `${view.querySelector("h1").textContent} · ${hypervisor.textContent}`;
+}
+
+// Returns what this client may do: change hosts, and networks.
+async function who() {
   const entry = await get("/");
-  document.getElementById("where").textContent = entry.hypervisor;
-  document.title = `${title} · ${entry.hypervisor}`;
+  hypervisor.textContent = entry.hypervisor;
   const rights = { writes: !entry.read_only, networks: !entry.read_only && !entry.some_hosts };
   // A link sends no token.
   offer({ ...rights, manual: !hasToken() });
@@ -129,22 +137,27 @@ function askForToken(why) {
   keepToken("");
   offer({});
   leave.hidden = true;
-  document.title = "Token · Staging compute agent";
   const input = h("input", { id: "token", type: "password", autocomplete: "off", required: true, size: 46 });
+  const token = field("Token", input, ["as ", h("code", {}, "agent token add NAME"), " has printed it; it is kept for this tab only"]);
   const form = h("form", { class: "fields panel", onsubmit: (event) => {
     event.preventDefault();
-    keepToken(input.value.trim());
+    keepToken(token.value());
     go();
   } },
-  h("h1", {}, "A token, please"),
-  h("p", { role: "alert" }, why || "This agent wants one from everybody."),
-  h("div", { class: "field" }, h("label", { for: "token" }, "Token"), input, h("small", {}, "as ", h("code", {}, "agent token add NAME"), " has printed it; it is kept for this tab only")),
+  h("h1", {}, "A token is needed"),
+  h("p", { role: "alert" }, why || "Every request to this agent needs one."),
+  token.box,
   h("div", {}, h("button", { class: "main" }, "Continue")));
   begin(form);
+  entitle();
   input.focus();
 }
 
-leave.onclick = () => askForToken("This tab has forgotten its token.");
+leave.onclick = () => {
+  keepToken("");
+  // What was read and typed with it is forgotten too.
+  location.reload();
+};
 document.querySelector(".skip").onclick = (event) => {
   // The hash is the address of the view.
   event.preventDefault();

@@ -1,31 +1,28 @@
 // New hosts and networks: a form, the very script that will run, and how far it is.
 
-import { change, dryRun, ended, get, health, host, network, Problem } from "./api.js";
-import { copyButton, h, show, size } from "./dom.js";
-import { check, field, mark, number, numbers } from "./forms.js";
+import { change, dryRun, ended, get, health, hostPath, networkPath, Problem } from "./api.js";
+import { copyButton, h, pre, show, size } from "./dom.js";
+import { BOOT_ORDERS, check, field, mark, number, numbers, select } from "./forms.js";
 import { outcome, stepList } from "./operations.js";
 
-// What was written into a form that has made nothing yet, by its title: who comes back finds it.
+// What was typed into a form, by its title, until it has created something: it is there on return.
 const drafts = new Map();
-
-// What a host boots from, in the orders that there are people who want them.
-export const BOOT_ORDERS = ["disk, network", "network, disk", "cdrom, disk, network", "disk", "network"];
 
 const text = (size, more = {}) => h("input", { size, autocomplete: "off", ...more });
 const whole = (value = "") => text(8, { inputmode: "numeric", value });
 
-// fields: by the agent's names. parts: the form's inside. path and body: of the request. done: where to
-// go afterwards.
+// fields: by the agent's names. parts: the form's content. path, body: return those of the request. done:
+// returns where to go afterwards.
 function form(view, title, { fields, parts, path, body, done }) {
   const said = h("div", { role: "alert" });
-  const beside = h("section", { class: "beside", "aria-live": "polite" },
+  const beside = h("section", { "aria-live": "polite" },
     h("h2", {}, "The script that would run"),
     h("p", { class: "soft" }, "“Read the script” shows every command, and how each is taken back should one fail. Nothing is made by it."));
   const read = h("button", {}, "Read the script");
   const make = h("button", { class: "main" }, "Create it");
   const element = h("form", { class: "fields", novalidate: true }, parts, said, h("div", { class: "row" }, read, make));
   view.replaceChildren(h("h1", {}, title), h("div", { class: "columns" }, h("section", {}, element), beside));
-  // But those of cards, which come and go.
+  // Without those of cards, which come and go.
   const inputs = [...element.querySelectorAll("input, select")].filter((each) => !each.closest(".cards"));
   const what = (input) => (input.type === "checkbox" ? "checked" : "value");
   element.oninput = () => drafts.set(title, { values: inputs.map((each) => each[what(each)]), cards: fields.networks?.rows() });
@@ -34,7 +31,7 @@ function form(view, title, { fields, parts, path, body, done }) {
   if (values) {
     inputs.forEach((each, i) => {
       each[what(each)] = values[i];
-      // For what it shows and hides; it does not bubble.
+      // For what it shows and hides; this does not bubble.
       each.dispatchEvent(new Event("input"));
     });
   }
@@ -54,8 +51,8 @@ function form(view, title, { fields, parts, path, body, done }) {
         const lines = await dryRun("POST", path(), body());
         show(beside,
           h("div", { class: "row head" }, h("h2", {}, "The script that would run"), copyButton(lines)),
-          h("p", { class: "soft" }, "Nothing was made. The UUID in it is another each time."),
-          h("pre", { class: "tall", tabindex: "0", role: "group", "aria-label": "Script" }, lines));
+          h("p", { class: "soft" }, "Nothing was made. The UUID in it is a new one each time."),
+          pre(lines, { label: "Script", class: "tall" }));
         beside.scrollIntoView({ block: "nearest" });
       }
     } catch (error) {
@@ -87,17 +84,17 @@ export async function newNetwork(view, _, rights) {
   if (!rights.networks) return mayNot(view, "New network", "Your token may change no network.");
   const { bridges } = await get("/overview");
   const name = field("Name", text(24));
-  const bridge = field("Bridge", h("select", {}, bridges.map((each) => h("option", {}, each))), "of Open vSwitch");
+  const bridge = field("Bridge", select(bridges), "of Open vSwitch");
   const vlan = field("VLAN", whole(), "1 to 4094, whose frames come without a tag; empty for none beside a trunk");
   const trunk = field("Trunk", text(24, { placeholder: "20, 30" }), "VLANs that come tagged; empty for access ports");
   form(view, "New network", {
     fields: { name, bridge, vlan, trunk },
     parts: [name.box, bridge.box, vlan.box, trunk.box],
-    path: () => network(name.input.value.trim() || " "),
+    path: () => networkPath(name.value()),
     body: () => ({
-      bridge: bridge.input.value,
-      ...(vlan.input.value.trim() && { vlan: number(vlan.input.value) }),
-      ...(trunk.input.value.trim() && { trunk: numbers(trunk.input.value) }),
+      bridge: bridge.value(),
+      vlan: vlan.value() ? number(vlan.value()) : undefined,
+      trunk: trunk.value() ? numbers(trunk.value()) : undefined,
     }),
     done: () => "#/",
   });
@@ -149,7 +146,7 @@ export async function newHost(view, _, rights) {
   const vcpus = field("Processors", whole(1));
   const disks = field("Disks, GB", text(16, { value: "8" }), `sda first, with commas between; empty for none${room}`);
   const cards = cardFields(networks.filter((each) => each.state === "active"));
-  const boot = field("Boots from", h("select", {}, BOOT_ORDERS.map((each) => h("option", {}, each))));
+  const boot = field("Boots from", select(BOOT_ORDERS));
   const start = check("Start it when it is made", true);
   const autostart = check("Start it with the hypervisor");
   const install = check("Install an operating system");
@@ -170,23 +167,23 @@ export async function newHost(view, _, rights) {
       disks.box, cards.box, boot.box,
       h("div", {}, start.box, autostart.box, install.box), installs,
     ],
-    path: () => host(name.input.value.trim() || " "),
+    path: () => hostPath(name.value()),
     body: () => ({
-      memory: number(memory.input.value),
-      vcpus: number(vcpus.input.value),
-      disks: numbers(disks.input.value),
+      memory: number(memory.value()),
+      vcpus: number(vcpus.value()),
+      disks: numbers(disks.value()),
       networks: cards.value(),
-      boot: boot.input.value.split(", "),
+      boot: boot.value().split(", "),
       autostart: autostart.input.checked,
       ...(install.input.checked
         ? {
             install: true,
-            ...(where.input.value.trim() && { location: where.input.value.trim(), console: serial.input.checked }),
-            ...(cmdline.input.value.trim() && { cmdline: cmdline.input.value.trim() }),
-            ...(after.input.value && { after_install: after.input.value }),
+            ...(where.value() && { location: where.value(), console: serial.input.checked }),
+            cmdline: cmdline.value() || undefined,
+            after_install: after.value() || undefined,
           }
         : { start: start.input.checked }),
     }),
-    done: () => `#/hosts/${encodeURIComponent(name.input.value.trim())}`,
+    done: () => `#${hostPath(name.value())}`,
   });
 }

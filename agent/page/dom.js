@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const HANDLERS = ["onclick", "oninput", "onsubmit", "ontoggle"];
-// What a person or a change under way has set: no update takes it away.
+// Attributes that a person or a change under way has set, and no update touches.
 const KEPT = ["open", "aria-busy", "data-phase"];
 const CONTROLS = "a[href], button, input, select, [tabindex]";
 
@@ -30,9 +30,9 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-// Sets what is in an element. What is alike stays the very same element, so that focus, selection,
-// what was opened and the place that somebody has scrolled to stay too. An id, or data-key, says
-// which is which; without one it is the place among those of the same tag.
+// Sets the content of an element. Elements that are there already are updated in place, which keeps focus,
+// selection, scrolling and what was opened. They are matched by id or data-key, else by their order among
+// those of the same tag.
 export function show(element, ...children) {
   const next = h("div", {}, children);
   const focused = element.contains(document.activeElement) ? document.activeElement : null;
@@ -40,7 +40,7 @@ export function show(element, ...children) {
   for (let each = focused; each && each !== element; each = each.parentElement) around.push(each);
   adopt(element, next);
   if (!focused || document.activeElement === focused) return;
-  // It is gone, or was moved: the next best is what is now where it was.
+  // It was removed, or moved: the focus goes to the nearest control that is left.
   const place = [...around, element].find((each) => each === element || element.contains(each));
   (place.matches(CONTROLS) ? place : place.querySelector(CONTROLS))?.focus({ preventScroll: true });
 }
@@ -50,7 +50,7 @@ const kind = (node) => `${node.nodeName} ${node.id || node.dataset?.key || ""}`;
 function adopt(element, next) {
   const old = Map.groupBy(element.childNodes, kind);
   const pairs = [...next.childNodes].map((child) => [old.get(kind(child))?.shift(), child]);
-  // A button whose change is under way says how far it is, though the host's state has others by now.
+  // A button shows the progress of its change until that ends, though the host's state has others by now.
   for (const left of old.values()) left.forEach((each) => each.ariaBusy === "true" || each.remove());
   let place = element.firstChild;
   for (const [same, child] of pairs) {
@@ -74,32 +74,38 @@ function update(old, next) {
 const STATES = {
   good: ["running", "active", "done", "ok"],
   bad: ["crashed", "failed", "failing", "unsettled", "undone"],
-  warn: ["paused", "in shutdown", "pmsuspended", "waiting", "inactive", "installing"],
+  warn: ["paused", "in shutdown", "pmsuspended", "waiting", "inactive", "installing", "interrupted"],
 };
 
 export function state(word) {
   return h("span", { class: `state ${Object.keys(STATES).find((each) => STATES[each].includes(word)) ?? ""}` }, word);
 }
 
-// heads: the labels, or objects of `label`, and perhaps `number`, `quiet` (seen by no eye) and `sort`
-// (what a press on it does). rows: of a key and cells. sorted: of a head's label, and whether down.
-export function table(caption, heads, rows, empty = "none", sorted = {}) {
-  const columns = heads.map((head) => (typeof head === "string" ? { label: head } : head));
+// columns: of each its `label` and `cell`, which returns what it shows of an item; perhaps `number`, `quiet`
+// (a label that is only read out) and `sort` (what a press on the label does). One that is false is left out.
+// key: returns what an item is recognized by. sorted: `by`, the label of a column, and whether `down`.
+export function table(caption, columns, items, key, { empty = "none", sorted = {} } = {}) {
+  const shown = columns.filter(Boolean);
   const head = ({ label, number, quiet, sort }) => {
     const order = sorted.by === label ? (sorted.down ? "descending" : "ascending") : null;
     const inside = quiet ? h("span", { class: "unseen" }, label) : sort ? h("button", { type: "button", class: "sort", onclick: sort }, label) : label;
     return h("th", { scope: "col", class: number && "number", "aria-sort": order }, inside);
   };
-  const cell = (inside, i) => h(i ? "td" : "th", {
+  const cell = (item) => ({ label, number, quiet, cell: inside }, i) => h(i ? "td" : "th", {
     scope: i ? null : "row",
-    class: columns[i].number && "number",
-    "data-label": i && !columns[i].quiet ? columns[i].label : null,
-  }, inside);
-  const none = () => h("tr", {}, h("td", { colspan: heads.length, class: "soft" }, empty));
+    class: number && "number",
+    "data-label": i && !quiet ? label : null,
+  }, inside(item));
+  const none = () => h("tr", {}, h("td", { colspan: shown.length, class: "soft" }, empty));
   return h("div", { class: "scroll" }, h("table", {},
     caption && h("caption", {}, caption),
-    h("thead", {}, h("tr", {}, columns.map(head))),
-    h("tbody", {}, rows.length ? rows.map(([key, ...cells]) => h("tr", { "data-key": key }, cells.map(cell))) : none())));
+    h("thead", {}, h("tr", {}, shown.map(head))),
+    h("tbody", {}, items.length ? items.map((item) => h("tr", { "data-key": key(item) }, shown.map(cell(item)))) : none())));
+}
+
+// Text that the keyboard can scroll too. label: its name for who cannot see what is around it.
+export function pre(content, { label, ...attributes } = {}) {
+  return h("pre", { tabindex: "0", role: label && "group", "aria-label": label, ...attributes }, content);
 }
 
 export function facts(pairs) {
@@ -126,7 +132,7 @@ export function download(name, content) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-// text: what to copy, or what answers it.
+// text: what to copy, or what returns it.
 export function copyButton(text, label = "Copy") {
   return h("button", {
     type: "button",

@@ -1,21 +1,18 @@
 // Pictures: the networks with the hosts' cards on them, and small plots.
 
+import { hostPath } from "./api.js";
 import { byName, svg } from "./dom.js";
 
-// A card is as wide as the longest name wants, within these.
+// A card is as wide as the longest name needs, within these, in pixels.
 const CHIP = { least: 128, most: 230, height: 26, gap: 8 };
 const LEFT = 230;
 const PAD = 12;
 // Of a letter, on average.
 const LETTER = 7.4;
 
-// A colour for a VLAN: neighbours in number are far apart on the wheel, and it is always the same.
-function hue(vlan) {
-  return Math.round((vlan * 137.508) % 360);
-}
-
+// The colour of a VLAN, always the same: by the golden angle, neighbours in number are far apart in hue.
 function colour(vlan) {
-  return vlan === null ? "hsl(215 12% 55%)" : `hsl(${hue(vlan)} 62% 48%)`;
+  return vlan === null ? "hsl(215 12% 55%)" : `hsl(${Math.round((vlan * 137.508) % 360)} 62% 48%)`;
 }
 
 function cut(text, most) {
@@ -59,7 +56,7 @@ function name(lane) {
 function chip({ host, card }, vlan, x, y, width) {
   const on = host.state !== "shut off";
   const bad = host.state === "crashed" || host.install?.state === "failed";
-  return svg("a", { href: `#/hosts/${encodeURIComponent(host.name)}`, "data-key": card.mac, class: `${on ? "on" : "off"} ${bad ? "bad" : ""}` },
+  return svg("a", { href: `#${hostPath(host.name)}`, "data-key": card.mac, class: `${on ? "on" : "off"} ${bad ? "bad" : ""}` },
     svg("title", {}, `${host.name}, ${host.state}, ${card.mac}`),
     svg("rect", { class: "chip", x, y, width, height: CHIP.height, rx: 6 }),
     svg("circle", { cx: x + 13, cy: y + CHIP.height / 2, r: 4.5, fill: on ? colour(vlan) : "none", stroke: colour(vlan), "stroke-width": 1.5 }),
@@ -91,7 +88,7 @@ export function networkPicture({ networks, hosts, bridges, stale_ports: stale },
     vlans.forEach((vlan, i) => parts.push(svg("rect", { x: 14, y: y + (i * height) / vlans.length, width: 7, height: height / vlans.length, fill: colour(vlan) })));
     const inactive = lane.networks.some((each) => each.state !== "active");
     const title = lane.networks.map((each) => each.name).join(", ") || "no network";
-    parts.push(svg("text", { class: "title", x: 32, y: y + 20 }, cut(name(lane), 27), svg("title", {}, name(lane))));
+    parts.push(svg("text", { class: "title", x: 32, y: y + 20 }, cut(name(lane), 24), svg("title", {}, name(lane))));
     parts.push(svg("text", { class: inactive ? "soft warn" : "soft", x: 32, y: y + 37 }, cut(inactive ? `${title} (inactive)` : title, 28), svg("title", {}, title)));
     if (!lane.cards.length && !narrow) parts.push(svg("text", { class: "soft", x: left + PAD, y: y + 29 }, "no cards"));
     const top = y + head + (narrow ? CHIP.gap - 2 : (height - rows * (CHIP.height + CHIP.gap) + CHIP.gap) / 2);
@@ -120,20 +117,12 @@ export function networkPicture({ networks, hosts, bridges, stale_ports: stale },
   return svg("svg", { class: "picture", viewBox: `0 0 ${inner} ${Math.max(y - 8, 20)}`, role: "group", "aria-label": label }, parts);
 }
 
-// A plot of one or two rows of numbers, oldest first; null where nothing is known. most: what its
-// height is.
-export function plot(label, most, ...rows) {
+// A plot of one or two rows of numbers over time. ages: of each number in seconds, oldest first; the plot begins
+// `span` seconds ago. A number is null where nothing is known. most: what the plot's height is.
+export function plot(label, most, span, ages, rows) {
   const paths = rows.map((row, i) => {
-    let pen = "M";
-    const d = row.map((value, x) => {
-      if (value === null) {
-        pen = "M";
-        return "";
-      }
-      const point = `${pen}${((x * 300) / Math.max(1, row.length - 1)).toFixed(1)} ${(60 - (value / (most || 1)) * 56).toFixed(1)}`;
-      pen = "L";
-      return point;
-    }).join("");
+    const points = row.map((value, at) => value !== null && `${(300 - (ages[at] * 300) / span).toFixed(1)} ${(60 - (value / (most || 1)) * 56).toFixed(1)}`);
+    const d = points.map((point, at) => (point ? `${points[at - 1] ? "L" : "M"}${point}` : "")).join("");
     return svg("path", { d, class: i ? "second" : "first" });
   });
   return svg("svg", { class: "plot", viewBox: "0 0 300 64", preserveAspectRatio: "none", role: "img", "aria-label": label }, paths);

@@ -1,17 +1,24 @@
-// Fields of forms, and what the agent says of them.
+// Fields of forms, and the agent's refusals at them.
 
 import { act, complain } from "./act.js";
 import { h } from "./dom.js";
 
+// What a host boots from, in the orders that are of use.
+export const BOOT_ORDERS = ["disk, network", "network, disk", "cdrom, disk, network", "disk", "network"];
+
 let made = 0;
 
-// A field with its label, and room for what is wrong with it. note: said below it.
+export function select(values, attributes = {}) {
+  return h("select", attributes, values.map((each) => h("option", {}, each)));
+}
+
+// Returns a field with its label, and room for what is wrong with it. note: said below it.
 export function field(label, input, note) {
   input.id ||= `field-${(made += 1)}`;
   const why = h("div", { class: "why", id: `${input.id}-why` });
   const more = note && h("small", { id: `${input.id}-note` }, note);
   input.setAttribute("aria-describedby", `${more ? `${more.id} ` : ""}${why.id}`);
-  return { box: h("div", { class: "field" }, h("label", { for: input.id }, label), input, more, why), input, why };
+  return { box: h("div", { class: "field" }, h("label", { for: input.id }, label), input, more, why), input, why, value: () => input.value.trim() };
 }
 
 export function check(label, checked = false) {
@@ -19,7 +26,7 @@ export function check(label, checked = false) {
   return { box: h("label", { class: "check", for: input.id }, input, label), input };
 }
 
-// A number, or what else was written: the agent says what is wrong with that.
+// Returns a number, or what else was written, which the agent refuses in its own words.
 export function number(text) {
   return /^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : text.trim();
 }
@@ -28,8 +35,8 @@ export function numbers(text) {
   return text.trim() ? text.split(",").map(number) : [];
 }
 
-// Marks the fields that the agent has named, in its words; answers what it said of others.
-// fields: by the names that the agent has for them; without an error none is marked.
+// Marks the fields that a refusal names, in its words; returns what it says of others. fields: by the names that
+// the agent has for them. Without an error none is marked.
 export function mark(fields, error) {
   const errors = error?.told.errors ?? [];
   const left = new Set(errors);
@@ -47,7 +54,7 @@ export function mark(fields, error) {
   return errors.length ? [...left].map((each) => `${each.field}: ${each.detail}`).join("; ") : error.message;
 }
 
-// A form of one field and its button. name: of the field, as the agent has it. does: answers the operation.
+// Returns a form of one field and its button. name: of the field, as the agent has it. does, after: as of `act`.
 export function oneField(name, { box, input, why }, label, does, after) {
   const fields = { [name]: { input, why } };
   return h("form", {

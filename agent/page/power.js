@@ -1,15 +1,15 @@
 // The power buttons of a host.
 
-import { act, confirm } from "./act.js";
-import { change, host as path } from "./api.js";
+import { changeButton } from "./act.js";
+import { change, hostPath } from "./api.js";
 import { h } from "./dom.js";
 
 const LOST = "What its system has not written to disk yet is lost.";
 const VERBS = {
   start: { label: "Start", on: ["shut off"] },
-  shutdown: { label: "Shut down", on: ["running", "idle"], asks: "Its power button is pressed. Its system may take its time, or not heed it." },
+  shutdown: { label: "Shut down", on: ["running", "idle"], asks: "Its power button is pressed. Its system may take its time, or ignore it." },
   reboot: { label: "Reboot", on: ["running", "idle"], asks: "Its system is asked to reboot. What runs on it is interrupted." },
-  reset: { label: "Reset", on: ["running", "idle", "paused"], asks: `It starts anew at once. ${LOST}` },
+  reset: { label: "Reset", on: ["running", "idle", "paused"], asks: `It restarts at once. ${LOST}` },
   stop: {
     label: "Stop",
     on: ["running", "idle", "paused", "in shutdown", "crashed", "pmsuspended"],
@@ -18,19 +18,12 @@ const VERBS = {
 };
 const FEW = ["start", "shutdown", "stop"];
 
-// verbs: those that there is room for. after: reads the view anew.
+// verbs: those that there is room for. after: reads the view again.
 export function powerButtons({ name, state }, after, verbs = FEW) {
   return verbs.filter((verb) => VERBS[verb].on.includes(state)).map((verb) => {
     const { label, asks } = VERBS[verb];
-    return h("button", {
-      type: "button",
-      id: `${verb} ${name}`,
-      "aria-label": `${label} ${name}`,
-      onclick: async ({ currentTarget: button }) => {
-        if (asks && !(await confirm(`${label} ${name}?`, h("p", {}, asks), label))) return;
-        await act(button, () => change("PUT", path(name, `/${verb}`)), after);
-      },
-    }, label);
+    const does = () => change("PUT", hostPath(name, `/${verb}`));
+    return changeButton(label, `${label} ${name}`, does, after, { asks: asks && (() => h("p", {}, asks)) });
   });
 }
 

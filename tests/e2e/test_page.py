@@ -128,7 +128,7 @@ def test_with_a_hundred_hosts(shown: Tab, tmp_path: Path) -> None:
     head = page.get_by_role("columnheader", name="name").first
     expect(head).to_have_attribute("aria-sort", "descending")
     expect(heads).to_have_text(names[::-1])
-    page.get_by_label("Only hosts whose name or network has").fill(f"{own('NODE')}9")
+    page.get_by_label("Filter by name or network").fill(f"{own('NODE')}9")
     expect(heads).to_have_text([own(f"node{each}.example.com") for each in (*range(99, 89, -1), 9)])
 
 
@@ -400,12 +400,12 @@ def test_a_create_that_fails(
         shown.faults[:] = [each for each in shown.faults if each != refused]
 
 
-def _as(status: str) -> Callable[[Route], None]:
-    """What answers an operation as if it had that status."""
+def _as(status: str, **fields: Any) -> Callable[[Route], None]:
+    """What answers an operation as if it had that status, and those fields."""
 
     def answer(route: Route) -> None:
         found = route.fetch()
-        route.fulfill(response=found, json={**found.json(), "status": status})
+        route.fulfill(response=found, json={**found.json(), "status": status, **fields})
 
     return answer
 
@@ -445,7 +445,7 @@ def test_an_install_to_its_end(shown: Tab, agent: Agent, tree: str, tmp_path: Pa
 
     shown.button(f"Stop {NAME}").click()
     shown.answer("Stop")
-    shown.button("Install again").click()
+    shown.button(f"Install {NAME} again").click()
     question = shown.question()
     expect(question).to_contain_text("sda, 1 GB")
     expect(question.get_by_label("From")).to_have_value(tree)
@@ -502,7 +502,7 @@ def test_power(shown: Tab, agent: Agent) -> None:
         assert asked in shown.answer("Cancel")
     reset = shown.button(f"Reset {NAME}")
     reset.click()
-    assert "starts anew at once" in shown.answer("Reset")
+    assert "restarts at once" in shown.answer("Reset")
     expect(page.get_by_role("link", name=f"reset host {NAME}")).to_be_visible()
     expect(reset).not_to_have_attribute("aria-busy", "true")
     assert agent.request("PUT", f"/hosts/{NAME}/stop").status == 200
@@ -514,7 +514,7 @@ def test_snapshots_and_a_host_s_end(shown: Tab, agent: Agent) -> None:
     make(agent, start=True)
     page = shown.go("hosts", NAME)
     heading = page.get_by_role("heading", level=1)
-    called, take = page.get_by_label("New snapshot"), shown.button("Take it")
+    called, take = page.get_by_label("New snapshot"), shown.button("Take snapshot")
     called.fill("no name")
     shown.errors.add(400)
     take.click()
@@ -541,10 +541,11 @@ def test_snapshots_and_a_host_s_end(shown: Tab, agent: Agent) -> None:
     assert virsh("snapshot-list", NAME, "--name").split() == ["by-hand"]
 
     volume = stack.volume(NAME, 0)
-    # What the browser drops is read again.
-    page.route("**/hosts", lambda route: route.abort("internetdisconnected"), times=1)
     virsh("snapshot-create-as", NAME, "just-now")
-    shown.button("Delete").click()
+    # What the browser drops is read again.
+    drop = "internetdisconnected"
+    page.route(f"**/hosts/{NAME}/snapshots", lambda route: route.abort(drop), times=1)
+    shown.button(f"Delete {NAME}").click()
     asked = shown.answer("Delete")
     assert f"sda, 1 GB: {volume}" in asked
     assert {*re.findall(r"its snapshots: (.*), (.*)", asked)[0]} == {"by-hand", "just-now"}
@@ -588,19 +589,21 @@ def test_media_and_boot_order(
     url, goes_on = image
     make(agent)
     page = shown.go("hosts", NAME)
+    expect(page).to_have_title(re.compile(rf"^{re.escape(NAME)} shut off · "))
+    expect(page.get_by_text("Nothing was measured yet: the host is off")).to_be_visible()
     expect(page.get_by_text("The drive is empty.")).to_be_visible()
     page.get_by_label("Image").fill("ftp://example.com/x")
     shown.errors.add(400)
-    shown.button("Put it in").click()
+    shown.button("Insert").click()
     expect(page.get_by_label("Image")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Image").fill(url)
-    put = page.locator("button", has_text="Put it in")
+    put = page.locator("button", has_text="Insert")
     put.click()
     expect(put).to_have_attribute("data-phase", re.compile(r"1\.0 .*MB"))
     goes_on()
     expect(page.get_by_text(url)).to_be_visible()
     assert agent.get("hosts", NAME).body["media"] == {"image": url}
-    shown.button("Take it out").click()
+    shown.button("Eject the image").click()
     expect(page.get_by_text("The drive is empty.")).to_be_visible()
     assert agent.get("hosts", NAME).body["media"] is None
 
@@ -638,7 +641,7 @@ def test_operations(shown: Tab, agent: Agent) -> None:
         command.locator("summary").click()
         expect(command.locator("pre").first).to_have_text(ran["shell"])
         expect(command).to_contain_text("exit 0")
-    page.get_by_text("What takes it back, should a step fail").click()
+    page.get_by_text("Commands that undo it, should a step fail").click()
     expect(page.locator("#undo")).to_contain_text("vol-delete")
     script = agent.text(
         "GET", f"/operations/{operation['id']}", None, {"Accept": "text/x-shellscript"}
@@ -653,7 +656,7 @@ def test_operations(shown: Tab, agent: Agent) -> None:
     expect(shown.button("Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == script
 
-    # What was opened stays so while the view is read anew, which ends with the operation.
+    # What was opened stays so while the view is read again, which ends with the operation.
     page.route(f"**/operations/{operation['id']}", _as("running"))
     page.clock.install()
     page.reload()
@@ -669,6 +672,30 @@ def test_operations(shown: Tab, agent: Agent) -> None:
     page.clock.run_for(10_000)
     assert shown.asked[before:] == []
     shown.see_no_violations("an operation")
+
+
+def test_an_operation_that_was_cut_off(shown: Tab, agent: Agent) -> None:
+    """Its last command has no outcome; and who goes back finds the filters that were set."""
+    name = own("cut-off")
+    make(agent, name)
+    make(agent, own("other"))
+    page = shown.go("operations")
+    page.get_by_label("Host", exact=True).fill(name)
+    page.get_by_label("Status").select_option("done")
+    heads = page.get_by_role("rowheader")
+    expect(heads).to_have_text([f"create host {name}"])
+    (found,) = agent.request("GET", f"/operations?host={name}").body
+    operation = agent.get("operations", found["id"]).body
+    last = {**operation["commands"].pop(), "ok": None}
+    cut_off = _as("undone", commands=[*operation["commands"], last])
+    page.route(f"**/operations/{operation['id']}", cut_off)
+    heads.get_by_role("link").click()
+    expect(page.locator("summary").filter(has_text="interrupted")).to_have_count(1)
+    expect(page.get_by_role("listitem").filter(has_text="interrupted")).to_have_count(1)
+    page.go_back()
+    expect(heads).to_have_text([f"create host {name}"])
+    expect(page.get_by_label("Host", exact=True)).to_have_value(name)
+    expect(page.get_by_label("Status")).to_have_value("done")
 
 
 def test_with_the_keyboard_alone(shown: Tab, agent: Agent) -> None:
@@ -750,6 +777,12 @@ def test_tokens(browser: Browser, start_agent: Callable[..., Agent], tmp_path: P
         stored = page.evaluate("[JSON.stringify(localStorage), document.cookie, location.href]")
         assert stored == ["{}", "", f"{shown.base}/#/hosts/{NAME}"]
 
+        page.get_by_role("link", name="New host").click()
+        page.get_by_label("Name", exact=True).fill("typed")
+        shown.button("Forget the token").click()
+        give(shown, full)
+        expect(page.get_by_label("Name", exact=True)).to_have_value("")
+        page.go_back()
         shown.button("Forget the token").click()
         expect(navigation).to_have_text(["Overview", "Operations"])
         give(shown, reads)

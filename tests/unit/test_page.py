@@ -47,6 +47,8 @@ TYPES = {
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 MOST_BYTES = 150_000
+IMPORT = re.compile(r"^import \{ (.*?) \} from \"\./(.*?)\";$", re.MULTILINE)
+EXPORT = re.compile(r"^export (?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda file: file.name)
@@ -113,29 +115,19 @@ def test_nothing_in_it_is_inline_or_made_of_text(file: Path) -> None:
 
 @each_module
 def test_every_import_is_of_what_a_served_module_has(agent: Agent, module: Path) -> None:
-    found = re.findall(r"^import \{ (.*?) \} from \"\./(.*?)\";$", module.read_text(), re.MULTILINE)
-    assert len(found) == module.read_text().count("\nimport ")
+    text = module.read_text()
+    found = IMPORT.findall(text)
+    assert len(found) == text.count("\nimport ")
     for names, other in found:
-        text = agent("GET", f"/page/{other}").text
-        exported = set(
-            re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", text, re.MULTILINE)
-        )
-        assert {name.partition(" as ")[0] for name in names.split(", ")} <= exported
+        exported = EXPORT.findall(agent("GET", f"/page/{other}").text)
+        assert {*names.split(", ")} <= {*exported}
 
 
 @each_module
 def test_nothing_is_exported_that_nobody_imports(module: Path) -> None:
-    exported = re.findall(
-        r"^export (?:async )?(?:function|class|const) (\w+)", module.read_text(), re.MULTILINE
-    )
-    imports = " ".join(
-        names
-        for other in MODULES
-        for names in re.findall(
-            rf"^import \{{ (.*?) \}} from \"\./{module.name}\"", other.read_text(), re.MULTILINE
-        )
-    )
-    assert set(exported) - set(re.findall(r"\w+", imports)) == set()
+    found = [each for other in MODULES for each in IMPORT.findall(other.read_text())]
+    imported = {name for names, of in found if of == module.name for name in names.split(", ")}
+    assert {*EXPORT.findall(module.read_text())} - imported == set()
 
 
 # Its address.
