@@ -24,7 +24,6 @@ from .images import Images
 from .stack import BRIDGE, POOL, POOL_PATH, V10, V20, own, virsh
 
 HOST = {"memory": 64, "disks": [1, 1, 1], "networks": [V10, V20]}
-BARE = {"memory": 64, "disks": [], "networks": []}
 NETWORK = {"bridge": BRIDGE, "vlan": 30}
 ONE_DISK = {"memory": 64, "disks": [1], "networks": [V10]}
 
@@ -175,11 +174,10 @@ GROUPS = {
         Change("DELETE", "networks", there=NETWORK),
     ],
     "power": [
-        Change(
-            "PUT", "hosts", there={**BARE, "networks": [V10]}, verb="/start", at_first=("destroy",)
-        ),
+        Change("PUT", "hosts", there=by_hand, verb="/start"),
         *(
-            Change("PUT", "hosts", there=BARE, verb=f"/{verb}")
+            # Without a card, or its BIOS would look for a network boot all the time.
+            Change("PUT", "hosts", there=stack.define_domain, verb=f"/{verb}", at_first=("start",))
             for verb in ("stop", "shutdown", "reboot", "reset")
         ),
         Change("PUT", "hosts", {"boot": ["network", "disk"]}, there=by_hand, verb="/boot"),
