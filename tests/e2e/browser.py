@@ -17,7 +17,8 @@ WIDE, NARROW = 1600, 390
 # What a browser says of an answer that is an error: the page cannot keep it from that.
 _ANSWERED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 # Chromium drops what it is about to read when the machine gets or loses an interface, as it does
-# with every host of the other tests; the page asks again by itself.
+# with every host of the other tests. The page asks again for what it reads by itself; its own files
+# are read by Playwright, which no such change concerns.
 _CHANGED = "Failed to load resource: net::ERR_NETWORK_CHANGED"
 
 expect.set_options(timeout=LIMIT_MS)
@@ -35,6 +36,10 @@ class Tab:
         self.context = browser.new_context(
             viewport={"width": WIDE, "height": 1000},
             permissions=["clipboard-read", "clipboard-write"],
+        )
+        self.context.route(
+            re.compile(rf"{self.base}/(page/.*)?$"),
+            lambda route: route.fulfill(response=route.fetch()),
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(LIMIT_MS)

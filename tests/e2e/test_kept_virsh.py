@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from agent.config import Config
+
 from . import libvirtd, stack
 from .daemon import Agent, Answer, serving
 from .libvirtd import Libvirt
@@ -193,7 +195,7 @@ def test_no_answer_is_wrong_while_all_is_killed(libvirt: Libvirt, agent_of_libvi
     assert killer.killed["kept"] > 50
     assert killer.killed["libvirtd"] > 3
     assert agent.get("hosts").status == 200
-    assert len(kept_by(agent)) in (1, 2)
+    assert 1 <= len(kept_by(agent)) <= Config().warm_virsh
 
 
 def test_the_processes_end_with_the_agent_and_are_found_after_a_kill(tmp_path: Path) -> None:
