@@ -16,7 +16,7 @@ from agent.tools.parsers import virsh as read
 
 # One argument may have 128 KiB; a read with its two marks takes some 150 bytes of it.
 _READS_A_BATCH = 400
-# From so many reads for each on, more virsh are quicker than one: a read takes some 0.3 ms.
+# How many reads are worth one more virsh: each takes some 0.3 ms.
 _WORTH_A_VIRSH = 32
 
 
@@ -82,22 +82,22 @@ class Reads:
         return [reply.text_unless(*gone) for reply in self.batch(*reads)]
 
     def joined_unless(self, gone: Sequence[str], reads: Sequence[tuple[str, ...]]) -> str:
-        """What reads printed, as of `texts_unless`, one after the other.
+        """What reads printed, one after the other, but for those that `texts_unless` returns None of.
 
-        For hundreds of them: virsh reads its input a character at a time, and the marks by which
-        a batch is cut are a third of it.
+        For hundreds of them: virsh reads its input a character at a time, and the marks at which
+        the output of a batch is cut are a third of it.
         """
         results = self._results([self._virsh.batch(part).argv for part in self._parts(reads)])
         if all(result.exit_code == 0 and not result.stderr for result in results):
             return "".join(result.stdout for result in results)
-        # Which of them failed, only a batch with marks tells.
+        # Only the marks of a batch tell which of them failed.
         texts = self.texts_unless(gone, reads)
         return "".join(text for text in texts if text is not None)
 
     def batch(self, *reads: tuple[str, ...]) -> list[Reply]:
         """Run reads in as few virsh as their length allows; a failed one spoils no other.
 
-        Many of them are shared by those that are kept.
+        Where processes are kept, many reads are shared among all of these.
         """
         mark = self._mark()
         parts = self._parts(reads)
