@@ -82,10 +82,10 @@ class Reads:
         return [reply.text_unless(*gone) for reply in self.batch(*reads)]
 
     def joined_unless(self, gone: Sequence[str], reads: Sequence[tuple[str, ...]]) -> str:
-        """What reads printed, one after the other, but for those that `texts_unless` returns None of.
+        """What reads printed, one after the other, without those of what is gone.
 
         For hundreds of them: virsh reads its input a character at a time, and the marks at which
-        the output of a batch is cut are a third of it.
+        the output of a batch is cut are a third of it. gone, raises: as `texts_unless`.
         """
         results = self._results([self._virsh.batch(part).argv for part in self._parts(reads)])
         if all(result.exit_code == 0 and not result.stderr for result in results):
