@@ -288,7 +288,7 @@ NO_FIELD = "there is no such field; the fields are"
         (BOOT, {"boot": []}, [("boot", "[] should be non-empty")]),
         (BOOT, [], [("body", "[] is not of type 'object'")]),
         (MEDIA_PATH, {}, [("image", "is required")]),
-        (MEDIA_PATH, {"image": "ftp://a/"}, [("image", "it is not a http or https URL")]),
+        (MEDIA_PATH, {"image": "ftp://a/"}, [("image", "it is not an http or https URL")]),
         (
             MEDIA_PATH,
             {"image": 1, "size": 1},

@@ -439,8 +439,8 @@ INSERT_HAS = "Image, Inserted, WriteProtected, MediaType, TransferMethod, Transf
             "TransferMethod",
             "'Stream' is not one of ['Upload']",
         ),
-        ({"Image": "ftp://a/b.iso"}, "Image", "it is not a http or https URL"),
-        ({"Image": "nfs:/a"}, "Image", "it is not a http or https URL"),
+        ({"Image": "ftp://a/b.iso"}, "Image", "it is not an http or https URL"),
+        ({"Image": "nfs:/a"}, "Image", "it is not an http or https URL"),
     ],
 )
 def test_media_that_are_refused(

@@ -145,6 +145,7 @@ def test_a_whole_number_with_a_point_is_an_integer() -> None:
             {**HOST, "install": False, "location": "http://a/"},
             {"location": 'requires "install": true'},
         ),
+        ({**HOST, "location": "mirror"}, {"location": "it is not an http, https or ftp URL"}),
         (
             {**HOST, "install": True, "cmdline": "a", "console": True},
             dict.fromkeys(
@@ -178,7 +179,7 @@ def host_with(*networks: Any) -> dict[str, Any]:
 
 
 NOT_ENCODED = "it has characters that a URL must have percent-encoded"
-NOT_A_URL_OF_THEM = "it is not a http, https or ftp URL"
+NOT_A_URL_OF_THEM = "it is not an http, https or ftp URL"
 NO_HOST = "it is a URL without a usable host"
 NO_MAC = "it is not a unicast MAC such as 02:00:00:00:00:01, or begins with fe"
 CARD_FIELDS = "there is no such field; the fields are network, mac"
@@ -381,7 +382,7 @@ def test_an_image(image: str, read: str | None) -> None:
     assert media_request({"image": image}) == expected
 
 
-NOT_AN_IMAGE = "it is not a http or https URL"
+NOT_AN_IMAGE = "it is not an http or https URL"
 
 
 @pytest.mark.parametrize(

@@ -229,8 +229,8 @@ SCHEMAS: v.Json = {
 def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostRequest:
     """Read the body of a POST of a host; raises InvalidRequest that names every field."""
     errors = [*name_errors(name, HOST_NAME, "an RFC 1123 host name")]
-    # Without these neither text may be there at all.
-    if isinstance(given, dict) and given.get("install") is True and "location" in given:
+    # Without a location no other text may be there at all.
+    if isinstance(given, dict) and "location" in given:
         # First, since they say better what is wrong with a text than its pattern does.
         errors += text_errors(given)
     errors += schema_errors(host_schema(config), given)

@@ -52,7 +52,7 @@ def _why_no_url(location: str, *schemes: str) -> str | None:
     except ValueError as error:
         return f"it is not a URL: {error}"
     if url.scheme not in schemes:
-        return f"it is not a {', '.join(schemes[:-1])} or {schemes[-1]} URL"
+        return f"it is not an {', '.join(schemes[:-1])} or {schemes[-1]} URL"
     if not host or not re.fullmatch(r"[A-Za-z0-9._:%-]+", host) or port == 0:
         return "it is a URL without a usable host"
     return None
