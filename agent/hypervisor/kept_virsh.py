@@ -206,6 +206,22 @@ class KeptVirsh:
             if not self._is_worth_another_try():
                 return result
 
+    def run_each(self, argvs: Sequence[Sequence[str]]) -> Generator[Result, None, None]:
+        """Run batches of reads, at the same time where that can be; yields what each printed.
+
+        argvs: as of `run_at_once`. Raises what `run` does.
+        """
+        done = 0
+        with (
+            contextlib.suppress(Unusable),
+            contextlib.closing(self.run_at_once(argvs)) as results,
+        ):
+            for result in results:
+                yield result
+                done += 1
+        for argv in argvs[done:]:
+            yield self.run(argv)
+
     def run_at_once(
         self, argvs: Sequence[Sequence[str]], seconds: float = 0.0
     ) -> Generator[Result, None, None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import OutOfReach, command_failure
-from agent.hypervisor.kept_virsh import KeptVirsh, Unusable
+from agent.hypervisor.kept_virsh import KeptVirsh
 from agent.tools.command import Result, RunsCommands
 from agent.tools.commands.virsh import Virsh
 from agent.tools.parsers import virsh as read
@@ -114,14 +114,10 @@ class Reads:
         results: list[Result] = []
         for start in range(0, len(argvs), self._at_once):
             some = argvs[start : start + self._at_once]
-            if self._kept is not None and len(some) > 1:
-                with (
-                    contextlib.suppress(Unusable),
-                    contextlib.closing(self._kept.run_at_once(some)) as printed,
-                ):
-                    results += [*printed]
-                    continue
-            results += [self._run(argv) for argv in some]
+            if self._kept is None or len(some) == 1:
+                results += map(self._run, some)
+            else:
+                results += self._kept.run_each(some)
         return results
 
     def together(self, *groups: _Group) -> list[Any]:
@@ -129,19 +125,16 @@ class Reads:
 
         Otherwise in one virsh. A group is the reads, and what makes a value of their replies.
         """
-        if self._kept is not None:
-            mark = self._mark()
-            argvs = [self._virsh.batch(reads, mark).argv for reads, _ in groups]
-            with (
-                contextlib.suppress(Unusable),
-                contextlib.closing(self._kept.run_at_once(argvs)) as results,
-            ):
-                return [
-                    parse(self._replies(reads, mark, result))
-                    for (reads, parse), result in zip(groups, results, strict=True)
-                ]
-        replies = iter(self.batch(*(words for reads, _ in groups for words in reads)))
-        return [parse([next(replies) for _ in reads]) for reads, parse in groups]
+        if self._kept is None:
+            replies = iter(self.batch(*(words for reads, _ in groups for words in reads)))
+            return [parse([next(replies) for _ in reads]) for reads, parse in groups]
+        mark = self._mark()
+        argvs = [self._virsh.batch(reads, mark).argv for reads, _ in groups]
+        with contextlib.closing(self._kept.run_each(argvs)) as results:
+            return [
+                parse(self._replies(reads, mark, result))
+                for (reads, parse), result in zip(groups, results, strict=True)
+            ]
 
     def _replies(self, reads: Sequence[tuple[str, ...]], mark: str, result: Result) -> list[Reply]:
         alone = [self._virsh.alone(words).argv for words in reads]

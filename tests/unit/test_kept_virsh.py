@@ -384,6 +384,16 @@ def test_when_one_is_odd_all_are_asked_again(stage: Stage, odd: tuple[str, str])
     assert together(kept, "say x", "say y") == ["x\n", "y\n"]
 
 
+def test_what_is_odd_is_asked_again_by_itself(stage: Stage) -> None:
+    kept = stage.start()
+    stage.ask("say x")
+    argv = ("virsh", "--connect=test:///default")
+    results = kept.run_each([(*argv, "say x"), (*argv, "rubbish y")])
+    assert [result.stdout for result in results] == ["x\n", "y\n"]
+    # Of the other process first, which is odd as well, and then of a virsh of its own.
+    assert stage.told("starts") == ["kept", "kept", "once"]
+
+
 def test_a_late_one_is_the_failure_of_all(stage: Stage) -> None:
     kept = stage.start()
     stage.ask("say x")
