@@ -229,10 +229,8 @@ SCHEMAS: v.Json = {
 def host_request(name: str, given: Any, config: Config = _DEFAULTS) -> HostRequest:
     """Read the body of a POST of a host; raises InvalidRequest that names every field."""
     errors = [*name_errors(name, HOST_NAME, "an RFC 1123 host name")]
-    # Without a location no other text may be there at all.
-    if isinstance(given, dict) and "location" in given:
-        # First, since they say better what is wrong with a text than its pattern does.
-        errors += text_errors(given)
+    # First, since they say better what is wrong with a text than its pattern does.
+    errors += text_errors(given, "location")
     errors += schema_errors(host_schema(config), given)
     disks = given.get("disks") if isinstance(given, dict) else None
     if config.host_total_gb and isinstance(disks, list):
@@ -302,9 +300,7 @@ _NOT_BOTH = "cannot be combined with a location"
 
 def install_request(given: Any, config: Config = _DEFAULTS) -> InstallRequest:
     """Read the body that installs a host again; raises InvalidRequest that names every field."""
-    # Without a location no other text may be there at all.
-    texts = text_errors(given) if isinstance(given, dict) and "location" in given else ()
-    check(install_schema(config), given, texts)
+    check(install_schema(config), given, text_errors(given, "location"))
     return _install_request(plain(given))
 
 
@@ -316,7 +312,7 @@ def boot_request(given: Any) -> tuple[str, ...]:
 
 def media_request(given: Any) -> str:
     """Read the body that puts media in: the URL of the image. Raises InvalidRequest."""
-    check(MEDIA_REQUEST, given, text_errors(given) if isinstance(given, dict) else ())
+    check(MEDIA_REQUEST, given, text_errors(given, "image"))
     return str(with_plain_scheme(given["image"]))
 
 

@@ -30,8 +30,13 @@ _INNER = r"\u0000-\u001f\u007f-\u009f\ufffe\uffff"
 CMDLINE = rf"^(?:[^ {_INNER}](?:[^{_INNER}]*[^ {_INNER}])?)?$"
 
 
-def text_errors(body: dict[str, Any]) -> Iterator[FieldError]:
-    """What is wrong with the texts of a body."""
+def text_errors(body: Any, needs: str) -> Iterator[FieldError]:
+    """What is wrong with the texts of a body.
+
+    needs: the one without which no other may be there at all.
+    """
+    if not isinstance(body, dict) or needs not in body:
+        return
     for name, why_not in _TEXTS.items():
         text = body.get(name)
         if isinstance(text, str):
